@@ -1,0 +1,10 @@
+//! Keys, revisions, watches and leases, in the shape of etcd; SQLite behind it (etcd next), one contract suite over all.
+//!
+//! What is absent here: no nouns of ours. The store keeps bytes under keys.
+
+pub mod port;
+
+pub use port::{
+    Committed, Entry, Event, LeaseId, Listing, Operation, Page, Precondition, Revision, Store, StoreError, Transaction,
+    Watch,
+};
