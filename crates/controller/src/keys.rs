@@ -1,0 +1,76 @@
+//! Where records stand in the store: the whole layout on one page.
+
+use ambo_model::{AppId, AppName, BuildId, Hostname, JobId, ReleaseId, ReleaseVersion};
+
+/// All apps.
+pub const APPS: &str = "apps/";
+/// All app names.
+pub const APP_NAMES: &str = "app-names/";
+/// All domains.
+pub const DOMAINS: &str = "domains/";
+/// All jobs that are not done.
+pub const JOBS: &str = "jobs/";
+/// All releases.
+pub const RELEASES: &str = "releases/";
+/// All builds.
+pub const BUILDS: &str = "builds/";
+
+/// An app.
+#[must_use]
+pub fn app(id: AppId) -> String {
+    format!("{APPS}{id}")
+}
+
+/// The app that has a name.
+#[must_use]
+pub fn app_name(name: &AppName) -> String {
+    format!("{APP_NAMES}{name}")
+}
+
+/// All releases of an app, oldest first.
+#[must_use]
+pub fn releases(app: AppId) -> String {
+    format!("{RELEASES}{app}/")
+}
+
+/// A release; padded, so that the keys' order is the versions'.
+#[must_use]
+pub fn release(app: AppId, version: ReleaseVersion) -> String {
+    format!("{RELEASES}{app}/{:020}", version.0)
+}
+
+/// The version of a release id.
+#[must_use]
+pub fn release_id(app: AppId, id: ReleaseId) -> String {
+    format!("release-ids/{app}/{id}")
+}
+
+/// All release ids of an app.
+#[must_use]
+pub fn release_ids(app: AppId) -> String {
+    format!("release-ids/{app}/")
+}
+
+/// All builds of an app, oldest first.
+#[must_use]
+pub fn builds(app: AppId) -> String {
+    format!("{BUILDS}{app}/")
+}
+
+/// A build.
+#[must_use]
+pub fn build(app: AppId, id: BuildId) -> String {
+    format!("{BUILDS}{app}/{id}")
+}
+
+/// A domain; the hostname is unique on the platform.
+#[must_use]
+pub fn domain(hostname: &Hostname) -> String {
+    format!("{DOMAINS}{hostname}")
+}
+
+/// A job.
+#[must_use]
+pub fn job(id: JobId) -> String {
+    format!("{JOBS}{id}")
+}

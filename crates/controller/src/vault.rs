@@ -1,0 +1,166 @@
+//! Encryption of what must not lie readable in the store: config.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use ambo_model::{AppId, Config, ReleaseVersion, Secret};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use rand::RngCore;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// Bytes of the master key.
+const KEY_BYTES: usize = 32;
+/// Bytes of a nonce.
+const NONCE_BYTES: usize = 24;
+
+/// Seals and opens config with the platform's master key (XChaCha20-Poly1305).
+pub struct Vault {
+    cipher: XChaCha20Poly1305,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Vault([redacted])")
+    }
+}
+
+/// A sealed config as it lies in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(String);
+
+/// Why the vault cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The key file cannot be read or made.
+    #[error("use the master key file `{path}`")]
+    KeyFile {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The key is not 32 bytes in base64.
+    #[error("the master key is not 32 bytes in base64")]
+    KeyShape,
+    /// The sealed value was made with another key, for another release, or is damaged. Nothing is run with a config that
+    /// cannot be read.
+    #[error("the config of {release} cannot be decrypted: is this the platform's own master key?")]
+    Open {
+        /// Whose config.
+        release: String,
+    },
+}
+
+impl Vault {
+    /// A vault with the given key.
+    ///
+    /// # Errors
+    /// When the key is not 32 bytes in base64.
+    pub fn with_key(key: &Secret) -> Result<Self, VaultError> {
+        let bytes = Zeroizing::new(STANDARD.decode(key.reveal().trim()).map_err(|_| VaultError::KeyShape)?);
+        let bytes: Zeroizing<[u8; KEY_BYTES]> =
+            Zeroizing::new(bytes.as_slice().try_into().map_err(|_| VaultError::KeyShape)?);
+        Ok(Self { cipher: XChaCha20Poly1305::new(&Key::from(*bytes)) })
+    }
+
+    /// A vault with the key in `path`; makes a new key there, mode 0600, when there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or made, or holds no key.
+    pub fn with_key_file(path: &Path) -> Result<Self, VaultError> {
+        let failed = |source| VaultError::KeyFile { path: path.display().to_string(), source };
+        match fs::read_to_string(path) {
+            Ok(key) => Self::with_key(&Secret::new(key)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let key = Self::new_key();
+                let mut file =
+                    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+                file.write_all(key.reveal().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+                Self::with_key(&key)
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn new_key() -> Secret {
+        let mut bytes = Zeroizing::new([0_u8; KEY_BYTES]);
+        rand::rng().fill_bytes(bytes.as_mut());
+        Secret::new(STANDARD.encode(bytes.as_ref()))
+    }
+
+    /// Seals a config for one release: it opens for no other.
+    #[must_use]
+    pub fn seal(&self, app: AppId, version: ReleaseVersion, config: &Config) -> Sealed {
+        let mut nonce = [0_u8; NONCE_BYTES];
+        rand::rng().fill_bytes(&mut nonce);
+        let plain = Zeroizing::new(crate::records::json(config).to_vec());
+        let aad = associated_data(app, version);
+        #[allow(clippy::expect_used, reason = "the cipher only refuses messages beyond 256 GiB")]
+        let sealed = self
+            .cipher
+            .encrypt(&XNonce::from(nonce), Payload { msg: &plain, aad: aad.as_bytes() })
+            .expect("a config is short");
+        Sealed(STANDARD.encode([nonce.as_slice(), &sealed].concat()))
+    }
+
+    /// Opens what was sealed for this release.
+    ///
+    /// # Errors
+    /// When it was sealed with another key or for another release, or is damaged.
+    pub fn open(&self, app: AppId, version: ReleaseVersion, sealed: &Sealed) -> Result<Config, VaultError> {
+        let refused = || VaultError::Open { release: format!("{version} of app {app}") };
+        let bytes = STANDARD.decode(&sealed.0).map_err(|_| refused())?;
+        let (nonce, message) = bytes.split_at_checked(NONCE_BYTES).ok_or_else(refused)?;
+        let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| refused())?;
+        let aad = associated_data(app, version);
+        let plain = self
+            .cipher
+            .decrypt(&XNonce::from(nonce), Payload { msg: message, aad: aad.as_bytes() })
+            .map_err(|_| refused())?;
+        serde_json::from_slice(&Zeroizing::new(plain)).map_err(|_| refused())
+    }
+}
+
+fn associated_data(app: AppId, version: ReleaseVersion) -> String {
+    format!("{app}/config/{version}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ambo_model::ConfigKey;
+
+    fn config() -> Config {
+        [(ConfigKey::parse("TOKEN").unwrap(), Secret::new("s3cret"))].into_iter().collect()
+    }
+
+    #[test]
+    fn a_sealed_config_opens_for_its_own_release_only() {
+        let vault = Vault::with_key(&Vault::new_key()).unwrap();
+        let (app, v1) = (AppId::new(), ReleaseVersion(1));
+        let sealed = vault.seal(app, v1, &config());
+        assert!(!serde_json::to_string(&sealed).unwrap().contains("s3cret"));
+        assert_eq!(vault.open(app, v1, &sealed).unwrap(), config());
+        assert!(vault.open(app, ReleaseVersion(2), &sealed).is_err());
+        assert!(vault.open(AppId::new(), v1, &sealed).is_err());
+        assert!(Vault::with_key(&Vault::new_key()).unwrap().open(app, v1, &sealed).is_err());
+    }
+
+    #[test]
+    fn the_key_file_is_made_once_and_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("master.key");
+        let (app, v1) = (AppId::new(), ReleaseVersion(1));
+        let sealed = Vault::with_key_file(&path).unwrap().seal(app, v1, &config());
+        assert_eq!(Vault::with_key_file(&path).unwrap().open(app, v1, &sealed).unwrap(), config());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
