@@ -1,1 +1,56 @@
+//! What goes over the wire: the requests and answers of the HTTP API, one file per noun.
+//!
+//! Outside `/ambo/` the shapes are those of the Heroku Platform API v3, so that its clients work unchanged. Requests are
+//! read leniently: unknown fields are ignored, and a number may come as text where Heroku's own client sends it so.
+//!
+//! What is absent here: no nouns of ours (those are `ambo-model`), no checks beyond the shape, no HTTP.
 
+pub mod account;
+pub mod app;
+pub mod app_transfer;
+pub mod attach;
+pub mod authorization;
+pub mod build;
+pub mod build_stream;
+pub mod collaborator;
+pub mod config_vars;
+pub mod domain;
+pub mod dyno;
+pub mod error;
+pub mod formation;
+pub mod healthcheck;
+pub mod info;
+pub mod invitation;
+pub mod key;
+pub mod limits;
+pub mod log_session;
+pub mod platform_settings;
+pub mod reference;
+pub mod registration;
+pub mod release;
+pub mod secret;
+
+pub use account::{Account, AccountRole, AccountUpdate, RateLimit};
+pub use app::{App, AppCreate, AppUpdate};
+pub use app_transfer::{AppOwnerUpdate, AppTransfer, AppTransferCreate};
+pub use attach::{AttachFrameError, AttachInput, AttachOutput};
+pub use authorization::{AccessToken, Authorization, AuthorizationCreate};
+pub use build::{Build, BuildCreate, BuildImage, SourceBlob};
+pub use build_stream::{BUILD_TRAILER_MARK, BuildOutcome, BuildTrailer};
+pub use collaborator::{Collaborator, CollaboratorCreate};
+pub use config_vars::{ConfigVars, ConfigVarsUpdate};
+pub use domain::{Domain, DomainCreate};
+pub use dyno::{Dyno, DynoCreate, TerminalSize};
+pub use error::ErrorBody;
+pub use formation::{Formation, FormationBatchUpdate, FormationUpdate, Quantity};
+pub use healthcheck::{HealthCheck, HealthCheckKind, HealthCheckUpdate, HealthChecks, HealthChecksUpdate};
+pub use info::{EngineInfo, Info, SshInfo};
+pub use invitation::{Invitation, InvitationCreate};
+pub use key::{Key, KeyCreate};
+pub use limits::{Limits, LimitsUpdate, ProcessLimits, ProcessLimitsUpdate};
+pub use log_session::{LogSession, LogSessionCreate};
+pub use platform_settings::{PlatformSettings, PlatformSettingsUpdate, RegistrationMode};
+pub use reference::{AppReference, IdReference, NamedReference, ReleaseReference, UserReference};
+pub use registration::{Registered, Registration};
+pub use release::{Release, ReleaseRollback};
+pub use secret::Secret;

@@ -1,0 +1,63 @@
+//! `/oauth/authorizations`: API tokens.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::reference::{IdReference, UserReference};
+use crate::secret::Secret;
+
+/// The token itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessToken {
+    /// Its id.
+    pub id: Uuid,
+    /// Seconds until it ends; `None` when it does not.
+    pub expires_in: Option<u64>,
+    /// The token, in the answer that makes it; later only its head and tail, with asterisks between.
+    pub token: Secret,
+}
+
+/// An API token with its description.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authorization {
+    /// Its id.
+    pub id: Uuid,
+    /// The token.
+    pub access_token: Option<AccessToken>,
+    /// None: we know no other applications.
+    pub client: Option<IdReference>,
+    /// What it is for, for people.
+    pub description: String,
+    /// None.
+    pub grant: Option<IdReference>,
+    /// None.
+    pub refresh_token: Option<AccessToken>,
+    /// None.
+    pub session: Option<IdReference>,
+    /// What it may do: `global`, `read`, …
+    pub scope: Vec<String>,
+    /// Whose it is.
+    pub user: UserReference,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// About when it was last used. Ours.
+    #[serde(default)]
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// `POST /oauth/authorizations`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationCreate {
+    /// What it is for, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Seconds until it ends; never when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+    /// What it may do; `global` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Vec<String>>,
+}

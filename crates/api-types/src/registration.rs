@@ -1,0 +1,28 @@
+//! `POST /ambo/accounts`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::Account;
+use crate::authorization::AccessToken;
+use crate::secret::Secret;
+
+/// Who wants an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The address.
+    pub email: String,
+    /// The password.
+    pub password: Secret,
+    /// An invitation's code, where one is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<Secret>,
+}
+
+/// The account, and a token for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// The account.
+    pub account: Account,
+    /// Its first token.
+    pub access_token: AccessToken,
+}
