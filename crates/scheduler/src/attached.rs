@@ -36,7 +36,7 @@ pub struct Attached {
     pub input: AttachedInput,
     /// Standard output and error, until the program ends.
     pub output: Pin<Box<dyn Stream<Item = Result<AttachedOutput, SchedulerError>> + Send>>,
-    /// Control of the program while its streams are used elsewhere.
+    /// Control of the program while its streams are used elsewhere. Dropping it ends the program, unless that is detached.
     pub control: Box<dyn AttachedControl>,
 }
 

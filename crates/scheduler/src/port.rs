@@ -42,7 +42,8 @@ pub trait Scheduler: Send + Sync + 'static {
     /// The next `workload_ensure` starts a new one in its place.
     async fn instance_stop(&self, instance: &InstanceId, grace: Duration) -> Result<(), SchedulerError>;
 
-    /// The output of an instance from `since` on, and what follows until the instance is gone.
+    /// The output of an instance after `since`, and what follows until the instance is gone, restarts included.
+    /// Instances that are not there are [`SchedulerError::InstanceGone`].
     async fn instance_logs(
         &self,
         instance: &InstanceId,
@@ -59,11 +60,12 @@ pub trait Scheduler: Send + Sync + 'static {
     /// Runs a program inside a running instance.
     async fn instance_exec(&self, instance: &InstanceId, exec: ExecSpec) -> Result<Attached, SchedulerError>;
 
-    /// Starts a one-off instance and attaches to it. It is removed when it has ended; when `detach` is set it goes on
-    /// without anybody attached and its output goes to the log through [`Scheduler::instance_logs`].
+    /// Starts a one-off instance and attaches to it. It is removed when it has ended. Dropping the control of an attached run
+    /// ends it, as when its user goes away; when `detach` is set it goes on without anybody attached and its output
+    /// goes to the log through [`Scheduler::instance_logs`].
     async fn run(&self, run: RunSpec) -> Result<Attached, SchedulerError>;
 
-    /// Running one-off instances, newest first.
+    /// Running one-off instances, newest first; those of an earlier start of ours included.
     async fn runs_observe(&self) -> Result<Vec<Instance>, SchedulerError>;
 
     /// Makes the image be on the engine.
