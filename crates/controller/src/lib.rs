@@ -1,5 +1,38 @@
 //! Joins the store and the stations: a push becomes a build, a release, running instances, routes.
+//!
+//! Start reading at [`push`]. One file per noun; `jobs` and `reconcilers` are the only background work.
+//!
+//! What is absent here: no HTTP (that is `ambo-api`), no engine (a driver is handed in), no wire format.
 
+pub mod accounts;
+mod app_names;
+pub mod apps;
+pub mod attach;
+mod board;
+pub mod builds;
+pub mod collaborators;
+pub mod controller;
+pub mod domains;
+pub mod error;
+pub mod formations;
+pub mod git;
+mod health;
+pub mod instances;
+mod jobs;
 pub mod keys;
+mod nudge;
+pub mod ports;
+pub mod progress;
+pub mod push;
+pub mod reconcilers;
 pub mod records;
+pub mod releases;
+pub mod rollout;
+mod run;
+pub mod settings;
+mod turns;
 pub mod vault;
+
+pub use controller::{Controller, Stations};
+pub use error::{ControllerError, chain};
+pub use settings::ControllerSettings;

@@ -101,9 +101,10 @@ pub fn replace<T: Serialize>(transaction: Transaction, found: &Found<T>) -> Tran
 ///
 /// # Errors
 /// The last attempt's error.
-pub async fn retry_conflicts<T, E, F>(mut attempt: F) -> Result<T, E>
+pub async fn retry_conflicts<T, E, F, A>(attempt: F) -> Result<T, E>
 where
-    F: AsyncFnMut() -> Result<T, E>,
+    F: Fn() -> A,
+    A: Future<Output = Result<T, E>>,
     E: MaybeConflict,
 {
     for _ in 1..CONFLICT_RETRIES_MAX {

@@ -1,0 +1,179 @@
+//! What is known of instances beyond the engine's view: who is healthy, who is being drained, what is rolling out.
+//!
+//! In memory only: after a restart everything here is found out anew.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambo_model::{Instance, InstanceId, Timestamp, WorkloadId};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+#[derive(Debug, Default)]
+struct Health {
+    healthy: bool,
+    failures: u32,
+    asked: Option<Instant>,
+    /// Which start of the instance this is about.
+    start: (u32, Option<Timestamp>),
+}
+
+/// What a failed answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Not healthy yet, or a failure that may pass.
+    Waiting,
+    /// Too many failures in a row: out of rotation, and to be restarted.
+    Unhealthy,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    health: HashMap<InstanceId, Health>,
+    draining: HashSet<InstanceId>,
+    rolling_out: HashMap<WorkloadId, usize>,
+    retiring: HashSet<WorkloadId>,
+}
+
+/// The board.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Board {
+    state: Arc<Mutex<State>>,
+}
+
+/// Keeps a rollout's workloads from being taken for leftovers; ends when dropped.
+#[derive(Debug)]
+pub(crate) struct RollingOut {
+    state: Arc<Mutex<State>>,
+    workloads: Vec<WorkloadId>,
+}
+
+impl Drop for RollingOut {
+    fn drop(&mut self) {
+        let mut state = self.state.lock();
+        for workload in &self.workloads {
+            if let Some(count) = state.rolling_out.get_mut(workload) {
+                *count -= 1;
+                if *count == 0 {
+                    state.rolling_out.remove(workload);
+                }
+            }
+        }
+    }
+}
+
+/// Keeps instances out of the routes while they are drained; ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Draining {
+    state: Arc<Mutex<State>>,
+    instances: Vec<InstanceId>,
+    workload: Option<WorkloadId>,
+}
+
+impl Drop for Draining {
+    fn drop(&mut self) {
+        let mut state = self.state.lock();
+        for instance in &self.instances {
+            state.draining.remove(instance);
+        }
+        if let Some(workload) = &self.workload {
+            state.retiring.remove(workload);
+        }
+    }
+}
+
+impl Board {
+    /// Marks workloads as being rolled out.
+    pub(crate) fn rollout_begin(&self, workloads: impl Iterator<Item = WorkloadId>) -> RollingOut {
+        let workloads: Vec<_> = workloads.collect();
+        let mut state = self.state.lock();
+        for workload in &workloads {
+            *state.rolling_out.entry(workload.clone()).or_default() += 1;
+        }
+        drop(state);
+        RollingOut { state: self.state.clone(), workloads }
+    }
+
+    /// Whether a rollout is at this workload.
+    pub(crate) fn rolls_out(&self, workload: &WorkloadId) -> bool {
+        self.state.lock().rolling_out.contains_key(workload)
+    }
+
+    /// Takes instances out of rotation until they are gone. Those that are on their way out already are left alone.
+    pub(crate) fn drain_begin(&self, instances: impl Iterator<Item = InstanceId>) -> Option<Draining> {
+        let mut state = self.state.lock();
+        let instances: Vec<_> = instances.filter(|instance| state.draining.insert(instance.clone())).collect();
+        drop(state);
+        (!instances.is_empty()).then(|| Draining { state: self.state.clone(), instances, workload: None })
+    }
+
+    /// The same for a whole workload; `None` when somebody is at it already.
+    pub(crate) fn retire_begin(
+        &self,
+        workload: &WorkloadId,
+        instances: impl Iterator<Item = InstanceId>,
+    ) -> Option<Draining> {
+        let mut state = self.state.lock();
+        if !state.retiring.insert(workload.clone()) {
+            return None;
+        }
+        let instances: Vec<_> = instances.filter(|instance| state.draining.insert(instance.clone())).collect();
+        drop(state);
+        Some(Draining { state: self.state.clone(), instances, workload: Some(workload.clone()) })
+    }
+
+    /// Whether an instance is on its way out.
+    pub(crate) fn drains(&self, instance: &InstanceId) -> bool {
+        self.state.lock().draining.contains(instance)
+    }
+
+    /// Whether an instance has answered, and not failed too often since.
+    pub(crate) fn is_healthy(&self, instance: &InstanceId) -> bool {
+        self.state.lock().health.get(instance).is_some_and(|health| health.healthy)
+    }
+
+    /// Puts an instance into rotation.
+    pub(crate) fn healthy(&self, instance: &InstanceId) -> bool {
+        let mut state = self.state.lock();
+        let health = state.health.entry(instance.clone()).or_default();
+        health.failures = 0;
+        health.asked = Some(Instant::now());
+        !std::mem::replace(&mut health.healthy, true)
+    }
+
+    /// Notes a failed answer of an instance.
+    pub(crate) fn failed(&self, instance: &InstanceId, failures_max: u32) -> Verdict {
+        let mut state = self.state.lock();
+        let health = state.health.entry(instance.clone()).or_default();
+        health.asked = Some(Instant::now());
+        health.failures += 1;
+        if health.healthy && health.failures >= failures_max {
+            health.healthy = false;
+            return Verdict::Unhealthy;
+        }
+        Verdict::Waiting
+    }
+
+    /// The instances that are to be asked now: those not healthy yet at once, the others when their interval has passed.
+    /// Forgets those that are gone; one that was started again must prove itself again.
+    pub(crate) fn due(&self, observed: &[Instance], interval: impl Fn(&Instance) -> Duration) -> Vec<Instance> {
+        let mut state = self.state.lock();
+        let ids: HashSet<&InstanceId> = observed.iter().map(|instance| &instance.id).collect();
+        state.health.retain(|id, _| ids.contains(id));
+        let mut due = Vec::new();
+        for instance in observed.iter().filter(|instance| instance.is_running()) {
+            let start = (instance.restarts, instance.started_at);
+            let health = state.health.entry(instance.id.clone()).or_default();
+            if health.start != start {
+                let known = health.start != (0, None);
+                health.start = start;
+                health.healthy &= !known;
+            }
+            if !health.healthy || health.asked.is_none_or(|asked| asked.elapsed() >= interval(instance)) {
+                due.push(instance.clone());
+            }
+        }
+        due
+    }
+}

@@ -1,0 +1,4 @@
+//! Health: asking instances, and waiting for new ones.
+
+pub(crate) mod probe;
+mod wait;

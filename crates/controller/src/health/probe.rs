@@ -1,0 +1,129 @@
+//! Asking one instance.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ambo_model::{HealthCheck, Instance, InstanceState, Probe, Timestamp};
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Asks an instance once.
+///
+/// # Errors
+/// With the second half of a sentence about the instance, for people.
+pub(crate) async fn probe(instance: &Instance, check: &HealthCheck, now: Timestamp) -> Result<(), String> {
+    if instance.state != InstanceState::Running {
+        return Err("is not running".to_owned());
+    }
+    let timeout = Duration::from_secs(u64::from(check.timeout_seconds));
+    match &check.probe {
+        Probe::Uptime { seconds } => uptime(instance, *seconds, now),
+        Probe::Tcp => within(timeout, tcp(endpoint(instance)?)).await.map(drop),
+        Probe::Http { path } => within(timeout, http(endpoint(instance)?, path)).await,
+    }
+}
+
+fn endpoint(instance: &Instance) -> Result<SocketAddr, String> {
+    instance.endpoint.ok_or_else(|| "has no address yet".to_owned())
+}
+
+fn uptime(instance: &Instance, seconds: u32, now: Timestamp) -> Result<(), String> {
+    let up = instance.started_at.map_or(0, |started| now.as_second() - started.as_second());
+    if up >= i64::from(seconds) { Ok(()) } else { Err(format!("has not been up for {seconds} s yet")) }
+}
+
+async fn within<T>(timeout: Duration, asked: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    tokio::time::timeout(timeout, asked)
+        .await
+        .unwrap_or_else(|_| Err(format!("did not answer its health check within {} s", timeout.as_secs())))
+}
+
+async fn tcp(endpoint: SocketAddr) -> Result<TcpStream, String> {
+    TcpStream::connect(endpoint)
+        .await
+        .map_err(|error| format!("does not listen on $PORT {} ({error})", endpoint.port()))
+}
+
+async fn http(endpoint: SocketAddr, path: &str) -> Result<(), String> {
+    let failed = |error: &dyn std::fmt::Display| format!("did not answer GET {path} ({error})");
+    let stream = tcp(endpoint).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.map_err(|e| failed(&e))?;
+    let request = hyper::Request::get(path)
+        .header(hyper::header::HOST, endpoint.to_string())
+        .header(hyper::header::USER_AGENT, "ambo-health")
+        .body(Empty::new())
+        .map_err(|error| failed(&error))?;
+    let answer = async move { sender.send_request(request).await };
+    let (answer, _) = tokio::join!(answer, async {
+        let _ = connection.await;
+    });
+    let status = answer.map_err(|error| failed(&error))?.status();
+    if status.as_u16() < 400 { Ok(()) } else { Err(format!("answered GET {path} with {status}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ambo_model::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    fn instance(endpoint: Option<SocketAddr>) -> Instance {
+        let workload =
+            WorkloadId { app: AppId::new(), release: ReleaseVersion(1), process: ProcessType::web(), generation: 0 };
+        Instance {
+            id: InstanceId::new("i"),
+            workload,
+            app_name: AppName::parse("shop").unwrap(),
+            index: 1,
+            state: InstanceState::Running,
+            endpoint,
+            node: String::new(),
+            restarts: 0,
+            started_at: Some(Timestamp::UNIX_EPOCH),
+        }
+    }
+
+    fn check(probe: Probe) -> HealthCheck {
+        HealthCheck { probe, ..HealthCheck::default_for(&ProcessType::web()) }
+    }
+
+    async fn answering(status: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::task::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes()).await;
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn http_is_healthy_below_400_only() {
+        let path = || Probe::Http { path: "/up".into() };
+        let good = answering("204 No Content").await;
+        assert_eq!(probe(&instance(Some(good)), &check(path()), Timestamp::UNIX_EPOCH).await, Ok(()));
+        let bad = answering("500 Oops").await;
+        let error = probe(&instance(Some(bad)), &check(path()), Timestamp::UNIX_EPOCH).await.unwrap_err();
+        assert!(error.contains("answered GET /up with 500"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_named() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let error = probe(&instance(Some(closed)), &check(Probe::Tcp), Timestamp::UNIX_EPOCH).await.unwrap_err();
+        assert!(error.contains(&format!("does not listen on $PORT {}", closed.port())), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_worker_is_healthy_once_it_has_stayed_up() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let check = check(Probe::Uptime { seconds: 3 });
+        assert!(probe(&instance(None), &check, at(2)).await.is_err());
+        assert!(probe(&instance(None), &check, at(3)).await.is_ok());
+    }
+}

@@ -1,0 +1,78 @@
+//! Derives the route table from what is observed, continuously; nothing is generated at deploy and left to age.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambo_model::{App, AppId, Hostname, Instance, InstanceState, Route, RouteTable, Target};
+
+use crate::controller::Controller;
+use crate::error::{ControllerError, chain};
+use crate::keys;
+use crate::records::list;
+
+/// How long until the table is derived again without a nudge.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+
+impl Controller {
+    pub(crate) async fn routes_run(self: Arc<Self>) {
+        while !self.stopping.is_cancelled() {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = self.nudge.routes_nudged() => {}
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+            }
+            if let Err(error) = self.routes_publish().await {
+                tracing::warn!(error = %chain(&error), "cannot derive the routes now; the last ones stay");
+            }
+        }
+    }
+
+    /// Derives the table from the newest state and hands it to the router. When it returns, the router goes by it.
+    pub(crate) async fn routes_publish(&self) -> Result<(), ControllerError> {
+        let _one_at_a_time = self.publishing.lock().await;
+        let apps = list::<App>(&*self.store, keys::APPS).await?;
+        let mut domains: HashMap<AppId, Vec<Hostname>> = HashMap::new();
+        for domain in self.domains_all().await? {
+            domains.entry(domain.app).or_default().push(domain.hostname);
+        }
+        let observed = self.scheduler.instances_observe().await?;
+        let mut table = RouteTable::default();
+        for app in apps {
+            let app = app.value;
+            let mut hosts = vec![self.app_host(&app.name)?];
+            hosts.extend(domains.remove(&app.id).unwrap_or_default());
+            table.routes.push(self.route(&app, hosts, &observed));
+        }
+        self.routes.routes_publish(table).await;
+        Ok(())
+    }
+
+    fn route(&self, app: &App, hosts: Vec<Hostname>, observed: &[Instance]) -> Route {
+        let serving = || observed.iter().filter(|instance| self.serves(app, instance));
+        let healthy = |instance: &&Instance| {
+            instance.is_running() && self.board.is_healthy(&instance.id) && !self.board.drains(&instance.id)
+        };
+        let target = |instance: &Instance| {
+            let endpoint = instance.endpoint?;
+            Some(Target { instance: instance.id.clone(), name: instance.name(), endpoint })
+        };
+        Route {
+            app: app.id,
+            app_name: app.name.clone(),
+            hosts,
+            targets: serving().filter(healthy).filter_map(target).collect(),
+            maintenance: app.maintenance,
+            crashed: serving().any(|instance| matches!(instance.state, InstanceState::Crashed { .. })),
+        }
+    }
+
+    /// Whether an instance belongs to the workload that is to be routed.
+    fn serves(&self, app: &App, instance: &Instance) -> bool {
+        let workload = &instance.workload;
+        workload.app == app.id
+            && Some(workload.release) == app.serving
+            && workload.process.is_web()
+            && workload.generation == app.formation.entry(&workload.process).generation
+    }
+}
