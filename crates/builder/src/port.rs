@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ambo_model::{Artifact, ByteSize, ImageReference, ProcfileError, Secret};
+use ambo_model::{Artifact, ByteSize, ImageDigest, ImageReference, ProcfileError, Secret};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
@@ -19,7 +19,29 @@ pub trait ImageBuilder: Send + Sync + 'static {
 
     /// Takes an existing image into the repository: pulls it (or uses the engine's own copy when it cannot be pulled),
     /// pushes it, and describes it.
+    ///
+    /// # Cancel safety
+    /// As [`ImageBuilder::build`].
     async fn import(&self, import: ImageImport, output: BuildOutput) -> Result<Artifact, BuildError>;
+
+    /// Removes the builder's own copies of a repository's images, but those to keep and those in use. The registry's
+    /// stay. Idempotent. A build of the same repository may run meanwhile.
+    async fn images_prune(&self, repository: &str, keep: &[ImageDigest]) -> Result<ImagesPruned, BuildError> {
+        let _ = (repository, keep);
+        Ok(ImagesPruned::default())
+    }
+
+    /// Prunes the build cache to its settled size, the longest unused first; gives what was freed. Idempotent.
+    async fn cache_prune(&self) -> Result<ByteSize, BuildError> {
+        Ok(ByteSize::bytes(0))
+    }
+}
+
+/// What pruning removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ImagesPruned {
+    /// Images.
+    pub removed: usize,
 }
 
 /// Where a build's lines go, without line ends. A closed receiver does not end the build; dropping the build's future does.
@@ -36,7 +58,8 @@ pub struct BuildRequest {
     pub tag: String,
     /// How to log in there.
     pub login: RegistryLogin,
-    /// The app's config: offered as build arguments to Dockerfiles that declare them with `ARG`.
+    /// The app's config, and `SOURCE_VERSION`: offered as build arguments to Dockerfiles that declare them with `ARG`.
+    /// Values are hidden in the output. The engine keeps those that a step of the last stage sees in the image's history.
     pub build_args: BTreeMap<String, Secret>,
     /// Bounds.
     pub limits: BuildLimits,
@@ -69,7 +92,7 @@ pub struct RegistryLogin {
 pub struct BuildLimits {
     /// Longest build.
     pub duration: Duration,
-    /// Memory of build steps.
+    /// Memory of build steps, where the engine has such a limit (Docker's BuildKit has none).
     pub memory: Option<ByteSize>,
     /// Most output that is passed on, in bytes; the rest is dropped with a note.
     pub output_bytes: u64,

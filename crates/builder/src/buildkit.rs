@@ -1,0 +1,156 @@
+//! BuildKit, through the engine's `/build?version=2`.
+//!
+//! Base images are looked for on the engine first and pulled only if they are not there: that is what BuildKit does
+//! unless `pull` is set, and what lets a machine without a registry build. Dropping the future closes the request, and
+//! the engine then stops the build.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use ambo_engine_docker::bollard::models::BuildInfoAux;
+use ambo_engine_docker::bollard::query_parameters::{BuildImageOptions, BuildImageOptionsBuilder, BuilderVersion};
+use ambo_engine_docker::bollard::body_try_stream;
+use ambo_engine_docker::{Engine, EngineError};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::builder::{CancelOnDrop, Source};
+use crate::detect::{self, Plan, Recipe};
+use crate::failure::build_failure;
+use crate::output::Printer;
+use crate::port::{BuildError, BuildRequest};
+use crate::progress::Progress;
+use crate::source::{context_write, disk};
+
+/// Name of a generated Dockerfile in the build context: hidden, so that no web server shows it.
+const GENERATED_NAME: &str = ".ambo.Dockerfile";
+/// Size of a piece of the context on its way to the engine, in bytes.
+const PIECE_BYTES: usize = 64 << 10;
+/// Pieces that wait for the engine.
+const PIECES_MAX: usize = 16;
+/// The build argument that names the source's version; every Dockerfile may declare it.
+const SOURCE_VERSION: &str = "SOURCE_VERSION";
+
+/// Builds and tags the image; gives its id on the engine.
+pub(crate) async fn build(
+    engine: &Engine,
+    source: &Source,
+    plan: &Plan,
+    request: &BuildRequest,
+    printer: &mut Printer,
+) -> Result<String, BuildError> {
+    let client = engine.client_with_timeout(request.limits.duration).await;
+    let client = client.map_err(|error| build_failure(error, None))?;
+    let (body, context) = context(source, plan, request);
+    let mut events = client.build_image(options(plan, request), None, Some(body_try_stream(body)));
+    let mut progress = Progress::default();
+    let mut image = None;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => match event.aux {
+                Some(BuildInfoAux::BuildKit(status)) => {
+                    for line in progress.apply(&status) {
+                        printer.detail(&line).await;
+                    }
+                }
+                Some(BuildInfoAux::Default(id)) => image = id.id.or(image),
+                None => {}
+            },
+            Err(error) => {
+                drop(events);
+                context.outcome().await?;
+                return Err(build_failure(EngineError::from(error), progress.failed()));
+            }
+        }
+    }
+    image.ok_or_else(|| {
+        let message = "the engine ended the build without an image".to_owned();
+        crate::failure::platform("build the image", EngineError::Failed { message })
+    })
+}
+
+fn options(plan: &Plan, request: &BuildRequest) -> BuildImageOptions {
+    let (dockerfile, arguments) = match &plan.recipe {
+        Recipe::Dockerfile(file) => ("Dockerfile", arguments(request, |name| file.declares(name))),
+        Recipe::Generated(_) => (GENERATED_NAME, HashMap::new()),
+    };
+    BuildImageOptionsBuilder::default()
+        .dockerfile(dockerfile)
+        .t(&format!("{}:{}", request.repository, request.tag))
+        .buildargs(&arguments)
+        .session(&session_id())
+        .version(BuilderVersion::BuilderBuildKit)
+        .rm(true)
+        .build()
+}
+
+/// The config that the Dockerfile asks for, and only that.
+fn arguments(request: &BuildRequest, declared: impl Fn(&str) -> bool) -> HashMap<String, String> {
+    let asked = request.build_args.iter().filter(|(name, _)| declared(name) || *name == SOURCE_VERSION);
+    asked.map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect()
+}
+
+fn session_id() -> String {
+    ambo_model::BuildId::new().to_string()
+}
+
+/// The build context on its way.
+struct Context {
+    task: JoinHandle<io::Result<()>>,
+    _cancel: CancelOnDrop,
+}
+
+impl Context {
+    /// Whether reading the source failed: then that is why the build did.
+    async fn outcome(self) -> Result<(), BuildError> {
+        match self.task.await {
+            // The engine hung up; it says why itself.
+            Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Ok(Err(error)) => Err(disk("read the source", error)),
+            Ok(Ok(())) => Ok(()),
+            Err(error) => Err(crate::failure::platform("read the source", error)),
+        }
+    }
+}
+
+/// Starts to write the context. The task ends when the body is dropped, for then nobody takes its pieces.
+fn context(source: &Source, plan: &Plan, request: &BuildRequest) -> (impl Stream<Item = io::Result<Bytes>> + Send + 'static, Context) {
+    let (pieces, mut taken) = mpsc::channel::<io::Result<Bytes>>(PIECES_MAX);
+    let cancel = CancelOnDrop::default();
+    let cancelled = cancel.0.clone();
+    let (tree, directory) = (Arc::clone(&source.tree), Arc::clone(&source.directory));
+    let ignore = detect::ignored(&tree, plan);
+    let scope = request.repository.rsplit('/').next().unwrap_or_default().to_owned();
+    let generated = match &plan.recipe {
+        Recipe::Generated(generated) => Some(generated.text_scoped(&scope)),
+        Recipe::Dockerfile(_) => None,
+    };
+    let task = tokio::task::spawn_blocking(move || {
+        let extra: Vec<(&str, &[u8])> = generated.iter().map(|text| (GENERATED_NAME, text.as_bytes())).collect();
+        let to = io::BufWriter::with_capacity(PIECE_BYTES, Pieces(pieces.clone()));
+        let written = context_write(&tree, directory.path(), &ignore, &extra, &cancelled, to);
+        if let Err(error) = &written {
+            // The engine must not take half a context for a whole one.
+            let _ = pieces.blocking_send(Err(error.kind().into()));
+        }
+        written
+    });
+    (futures::stream::poll_fn(move |cx| taken.poll_recv(cx)), Context { task, _cancel: cancel })
+}
+
+struct Pieces(mpsc::Sender<io::Result<Bytes>>);
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let piece = Bytes::copy_from_slice(bytes);
+        self.0.blocking_send(Ok(piece)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

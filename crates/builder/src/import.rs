@@ -1,0 +1,120 @@
+//! An image that exists already, taken into the app's repository.
+
+use std::collections::HashSet;
+
+use ambo_engine_docker::bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
+use ambo_engine_docker::{Engine, EngineError};
+use ambo_model::{Artifact, ImageReference};
+use futures::StreamExt;
+
+use crate::failure::{engine_failure, is_disk_full, pull_reason};
+use crate::inspect::{ImageFacts, image_find};
+use crate::output::Printer;
+use crate::port::{BuildError, ImageImport};
+use crate::processes::process_table_of_image;
+use crate::push;
+
+/// Pulls, or takes the engine's own copy; tags, pushes, describes.
+pub(crate) async fn import(engine: &Engine, import: &ImageImport, printer: &mut Printer) -> Result<Artifact, BuildError> {
+    let reference = import.reference.as_str();
+    printer.heading(&format!("Pulling {reference}")).await;
+    let before = match image_find(engine, reference).await {
+        Ok(facts) => Some(facts),
+        Err(error) if error.is_down() => return Err(engine_failure("pull the image", error)),
+        Err(_) => None,
+    };
+    let facts = match pull(engine, reference, printer).await {
+        Ok(()) => image_find(engine, reference).await.map_err(|error| engine_failure("inspect the image", error))?,
+        Err(error) => copy_or_fault(before.clone(), &import.reference, error, printer).await?,
+    };
+    facts.command_ensure(reference)?;
+    let tagged = tag(engine, &facts.id, import).await;
+    if before.is_none() {
+        untag(engine, reference).await;
+    }
+    tagged.map_err(|error| engine_failure("tag the image", error))?;
+    let image = push::push(engine, &import.repository, &import.tag, &import.login, printer).await?;
+    Ok(Artifact { image, processes: process_table_of_image(None), exposed_port: facts.exposed_port, kind: "image".to_owned() })
+}
+
+async fn copy_or_fault(
+    copy: Option<ImageFacts>,
+    reference: &ImageReference,
+    error: EngineError,
+    printer: &mut Printer,
+) -> Result<ImageFacts, BuildError> {
+    if error.is_down() {
+        return Err(engine_failure("pull the image", error));
+    }
+    if is_disk_full(&error.to_string()) {
+        return Err(BuildError::DiskFull);
+    }
+    let reason = pull_reason(&error);
+    let Some(copy) = copy else { return Err(BuildError::ImageNotFound { image: reference.clone(), reason }) };
+    printer.detail(&format!("cannot be pulled ({reason})")).await;
+    printer.detail("using the engine's own copy").await;
+    Ok(copy)
+}
+
+async fn pull(engine: &Engine, reference: &str, printer: &mut Printer) -> Result<(), EngineError> {
+    let client = engine.client().await?;
+    let (name, tag) = name_and_tag(reference);
+    let mut options = CreateImageOptionsBuilder::default().from_image(name);
+    if let Some(tag) = tag {
+        options = options.tag(tag);
+    }
+    let mut events = client.create_image(Some(options.build()), None, None);
+    let mut told = HashSet::new();
+    while let Some(event) = events.next().await {
+        let event = event?;
+        let status = event.status.unwrap_or_default();
+        let line = match event.id.filter(|_| status == "Pull complete" || status == "Already exists") {
+            Some(layer) => format!("{layer}: {status}"),
+            None if status.starts_with("Digest: ") || status.starts_with("Status: ") => status,
+            None => continue,
+        };
+        if told.insert(line.clone()) {
+            printer.detail(&line).await;
+        }
+    }
+    Ok(())
+}
+
+async fn tag(engine: &Engine, id: &str, import: &ImageImport) -> Result<(), EngineError> {
+    let options = TagImageOptionsBuilder::default().repo(&import.repository).tag(&import.tag).build();
+    Ok(engine.client().await?.tag_image(id, Some(options)).await?)
+}
+
+/// Drops the name under which the image was pulled, so that it does not stand in the way of a newer one, nor stay when
+/// the app has gone. The layers stay with the app's own tag. Nothing depends on success.
+async fn untag(engine: &Engine, reference: &str) {
+    if let Ok(client) = engine.client().await {
+        let options = RemoveImageOptionsBuilder::default().force(false).noprune(true).build();
+        let _ = client.remove_image(reference, Some(options), None).await;
+    }
+}
+
+/// The tag apart from the name: without one the engine would pull every tag. A digest stays with the name.
+fn name_and_tag(reference: &str) -> (&str, Option<&str>) {
+    if reference.contains('@') {
+        return (reference, None);
+    }
+    match reference.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (reference, Some("latest")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_tag_is_pulled_and_never_all() {
+        assert_eq!(name_and_tag("nginx"), ("nginx", Some("latest")));
+        assert_eq!(name_and_tag("nginx:1.27"), ("nginx", Some("1.27")));
+        assert_eq!(name_and_tag("127.0.0.1:5000/a"), ("127.0.0.1:5000/a", Some("latest")));
+        assert_eq!(name_and_tag("r:5000/a:b"), ("r:5000/a", Some("b")));
+        assert_eq!(name_and_tag("a@sha256:0"), ("a@sha256:0", None));
+    }
+}
