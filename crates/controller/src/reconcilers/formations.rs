@@ -89,8 +89,8 @@ impl Controller {
     fn shrink(self: &Arc<Self>, wanted: &Wanted, instances: &[Instance], retiring: &mut JoinSet<()>) {
         let staying: Vec<Instance> =
             instances.iter().filter(|instance| !self.board.drains(&instance.id)).cloned().collect();
-        let healthy = |instance: &Instance| self.board.is_healthy(&instance.id);
-        let retire = ambo_scheduler::retire(&staying, wanted.count, healthy);
+        let unhealthy = staying.iter().map(|instance| &instance.id).filter(|id| !self.board.is_healthy(id));
+        let retire = ambo_scheduler::retire(&wanted.workload, &staying, wanted.count, &unhealthy.cloned().collect());
         let Some(draining) = self.board.drain_begin(retire.iter().cloned()) else { return };
         let (controller, workload, keep) = (Arc::clone(self), wanted.workload.clone(), wanted.count);
         retiring.spawn(async move {

@@ -1,0 +1,39 @@
+# The verbs of the project. `make demo` and `make test` do all set-up themselves.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+
+.PHONY: help demo demo-down test unit e2e bench lint fmt build
+
+help: ## List the verbs
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: ## Bring the platform up and push an example app through it
+	@dev/demo.sh up
+
+demo-down: ## Stop and remove everything that `make demo` made
+	@dev/demo.sh down
+
+test: ## Set up, then run every test: lints, unit and contract tests, the walkthroughs on a real engine
+	@dev/test.sh
+
+unit: ## Unit and contract tests of the crates, without the walkthroughs
+	@dev/test.sh unit
+
+e2e: ## The walkthroughs: real ambod, ambo, git, Docker Engine
+	@dev/test.sh e2e
+
+bench: ## Measure against nginx, haproxy and bare docker; prints ratios
+	@dev/bench.sh
+
+lint: ## Formatting, clippy, the crate table and the style's numbers
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	$(CARGO) run --quiet -p xtask -- tidy
+
+fmt: ## Format
+	$(CARGO) fmt --all
+
+build: ## The two programs, optimised
+	$(CARGO) build --release -p ambod -p ambo

@@ -1,0 +1,37 @@
+//! The command line of `ambod`.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::settings::Given;
+
+/// The server of Ambo: git push, and the app is built, released, run and routed.
+#[derive(Debug, Parser)]
+#[command(name = "ambod", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// TOML file with settings; ambod.toml in the data directory when not given
+    #[arg(long = "settings", env = "AMBO_SETTINGS", global = true, value_name = "FILE")]
+    pub(crate) settings_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) given: Given,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the platform: API, git, builder, registry, scheduler, router and logs in one process
+    ///
+    /// SIGTERM stops it: it accepts nothing more, drains requests, cancels or hands back what is at hand. Apps keep running.
+    /// SIGHUP restarts it from the program file without refusing a connection.
+    Serve,
+    /// List every setting with its value and where it comes from
+    Settings,
+    /// Set this machine up for production: a hardened systemd unit, ports 80 and 443, data under /var/lib/ambo
+    Install {
+        /// Print what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}

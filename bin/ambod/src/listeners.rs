@@ -1,0 +1,109 @@
+//! The platform's listening sockets: bound here, inherited from systemd or from the `ambod` before, handed to the next.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+
+use anyhow::{Context, bail};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::settings::Settings;
+
+/// Connections that wait to be accepted, per socket. Restarts live off this queue.
+const BACKLOG: i32 = 4096;
+
+/// All listening sockets.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    pub(crate) api: TcpListener,
+    pub(crate) ssh: TcpListener,
+    pub(crate) registry: TcpListener,
+    /// One per router worker.
+    pub(crate) http: Vec<TcpListener>,
+    /// One per router worker.
+    pub(crate) https: Vec<TcpListener>,
+}
+
+impl Listeners {
+    /// Takes over the sockets that were inherited for our addresses, and binds the rest.
+    pub(crate) fn open(settings: &Settings, worker_count: usize) -> anyhow::Result<Self> {
+        let mut inherited = inherited()?;
+        let mut open = |what: &str, address: SocketAddr, count: usize| {
+            let mut sockets = inherited.remove(&address).unwrap_or_default();
+            sockets.truncate(count);
+            if sockets.is_empty() {
+                refuse_taken(what, address)?;
+            }
+            let shared = sockets.first().map(TcpListener::try_clone).transpose()?;
+            while sockets.len() < count {
+                // An inherited socket is shared: one of our own would lose its queue when we end.
+                let socket = shared.as_ref().map_or_else(|| bind(address), TcpListener::try_clone);
+                sockets.push(socket.with_context(|| format!("listen on {address} for the {what}"))?);
+            }
+            anyhow::Ok(sockets)
+        };
+        let mut one = |what: &str, address: SocketAddr| -> anyhow::Result<TcpListener> {
+            open(what, address, 1)?.pop().context("a socket was just opened")
+        };
+        Ok(Self {
+            api: one("API", settings.listen_api)?,
+            ssh: one("SSH server", settings.listen_ssh)?,
+            registry: one("registry", settings.listen_registry)?,
+            http: open("router", settings.listen_http, worker_count)?,
+            https: open("router's HTTPS", settings.listen_https, worker_count)?,
+        })
+    }
+
+    /// Copies of all sockets, for the successor. The queue of each is shared: nothing that waits in it is refused.
+    pub(crate) fn duplicate(&self) -> anyhow::Result<Vec<OwnedFd>> {
+        let single = [&self.api, &self.ssh, &self.registry];
+        let all = single.into_iter().chain(&self.http).chain(&self.https);
+        all.map(|socket| Ok(OwnedFd::from(socket.try_clone()?))).collect()
+    }
+}
+
+fn inherited() -> anyhow::Result<HashMap<SocketAddr, Vec<TcpListener>>> {
+    let mut given = listenfd::ListenFd::from_env();
+    let mut sockets: HashMap<SocketAddr, Vec<TcpListener>> = HashMap::new();
+    for index in 0..given.len() {
+        if let Some(socket) = given.take_tcp_listener(index).context("take over an inherited socket")? {
+            sockets.entry(socket.local_addr()?).or_default().push(socket);
+        }
+    }
+    Ok(sockets)
+}
+
+/// Sockets of ours share their port; a plain bind tells whether anybody else has it.
+fn refuse_taken(what: &str, address: SocketAddr) -> anyhow::Result<()> {
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
+            "{address} is already taken, so the {what} cannot listen there: stop the program that has it \
+             (`ss -ltnp 'sport = :{}'` names it), or choose another address (`ambod settings` lists the flags)",
+            address.port()
+        ),
+        Err(error) => Err(error).with_context(|| format!("listen on {address} for the {what}")),
+    }
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_named_with_the_way_out() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = refuse_taken("router", taken.local_addr().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("already taken") && error.contains("router"), "{error}");
+    }
+}

@@ -1,0 +1,204 @@
+//! What `ambod` can be told: by flags, by `AMBO_*` variables, by a TOML file, in that order.
+//!
+//! Every setting is written once, in the table at the end; flags, variables, the file's keys, `--help` and
+//! `ambod settings` follow from it.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use ambo_model::{ByteSize, Hostname};
+use anyhow::{Context, bail};
+
+/// A setting as `ambod settings` lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// The flag without its dashes; also the file's key.
+    pub(crate) name: String,
+    /// The variable.
+    pub(crate) variable: &'static str,
+    /// In force.
+    pub(crate) value: String,
+    /// `default`, `file` or `flag or variable`.
+    pub(crate) from: &'static str,
+    /// What it is for.
+    pub(crate) about: &'static str,
+}
+
+type File = BTreeMap<String, toml::Value>;
+
+macro_rules! settings {
+    ($($(#[doc = $about:literal])+ $name:ident: $type:ty = $default:expr, $variable:literal;)+) => {
+        /// Settings as they are given on the command line and in the environment.
+        #[derive(Debug, Clone, Default, clap::Args)]
+        pub(crate) struct Given {
+            $($(#[doc = $about])+ #[arg(long, env = $variable, global = true, help_heading = "Settings")]
+            pub(crate) $name: Option<$type>,)+
+        }
+
+        /// Settings in force.
+        #[derive(Debug, Clone)]
+        pub(crate) struct Settings {
+            $($(#[doc = $about])+ pub(crate) $name: $type,)+
+        }
+
+        impl Settings {
+            fn merge(given: Given, mut file: File) -> anyhow::Result<(Self, Vec<Listed>)> {
+                let mut listed = Vec::new();
+                let settings = Self {$(
+                    $name: {
+                        let name = stringify!($name).replace('_', "-");
+                        let default: $type = $default;
+                        let in_file = file.remove(&name);
+                        let (value, from) = pick(&name, given.$name, in_file, default)?;
+                        let about = concat!($($about),+).trim();
+                        listed.push(Listed { name, variable: $variable, value: value.to_string(), from, about });
+                        value
+                    },
+                )+};
+                if let Some(unknown) = file.keys().next() {
+                    bail!("the settings file has an unknown key `{unknown}`; `ambod settings` lists the known ones");
+                }
+                Ok((settings, listed))
+            }
+        }
+    };
+}
+
+fn pick<T>(
+    name: &str,
+    given: Option<T>,
+    in_file: Option<toml::Value>,
+    default: T,
+) -> anyhow::Result<(T, &'static str)>
+where
+    T: FromStr + Display,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    if let Some(value) = given {
+        return Ok((value, "flag or variable"));
+    }
+    let Some(value) = in_file else { return Ok((default, "default")) };
+    let text = match value {
+        toml::Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let value = text.parse().with_context(|| format!("the settings file's `{name}` is `{text}`"))?;
+    Ok((value, "file"))
+}
+
+impl Settings {
+    /// Merges what is given with the file, if there is one: `--settings FILE`, else `ambod.toml` in the data directory.
+    pub(crate) fn load(given: Given, file: Option<&Path>) -> anyhow::Result<(Self, Vec<Listed>)> {
+        let data = given.data.clone().unwrap_or_else(default_data);
+        let default = PathBuf::from(&data).join("ambod.toml");
+        let path = file.unwrap_or(&default);
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).with_context(|| format!("read the settings file {}", path.display())),
+        };
+        let values: File = toml::from_str(&text).with_context(|| format!("read the settings file {}", path.display()))?;
+        Self::merge(given, values)
+    }
+
+    /// The port that users reach apps at.
+    pub(crate) fn web_port(&self) -> u16 {
+        if self.web_port == 0 { self.listen_http.port() } else { self.web_port }
+    }
+}
+
+fn default_data() -> String {
+    "ambo-data".to_owned()
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+fn localhost() -> Hostname {
+    #[allow(clippy::expect_used, reason = "a literal that parses")]
+    Hostname::parse("localhost").expect("`localhost` is a hostname")
+}
+
+settings! {
+    /// Directory of the platform's state: database, blobs, repositories, logs, keys
+    data: String = default_data(), "AMBO_DATA";
+    /// Address of the API and of git over HTTP
+    listen_api: SocketAddr = loopback(7080), "AMBO_LISTEN_API";
+    /// Address of the router for HTTP
+    listen_http: SocketAddr = loopback(7000), "AMBO_LISTEN_HTTP";
+    /// Address of the router for HTTPS
+    listen_https: SocketAddr = loopback(7443), "AMBO_LISTEN_HTTPS";
+    /// Address of git over SSH
+    listen_ssh: SocketAddr = loopback(7022), "AMBO_LISTEN_SSH";
+    /// Address of the image registry; the container engine pulls from it
+    listen_registry: SocketAddr = loopback(7050), "AMBO_LISTEN_REGISTRY";
+    /// Domain below which apps get their hosts: <app>.<domain>
+    domain: Hostname = localhost(), "AMBO_DOMAIN";
+    /// URL of the API as users reach it, when it is not its address: https://ambo.example.com
+    api_url: String = String::new(), "AMBO_API_URL";
+    /// Scheme of app URLs: http or https
+    web_scheme: String = "http".to_owned(), "AMBO_WEB_SCHEME";
+    /// Port of app URLs; 0 is the router's own
+    web_port: u16 = 0, "AMBO_WEB_PORT";
+    /// Address of the container engine: unix:///path or tcp://host:port; empty is the engine's own default
+    engine: String = String::new(), "AMBO_ENGINE";
+    /// Name of the network that instances are attached to
+    network: String = "ambo".to_owned(), "AMBO_NETWORK";
+    /// Who may register after the first account: open, closed or invitation
+    registration: String = "closed".to_owned(), "AMBO_REGISTRATION";
+    /// Builds side by side
+    builds_max: u32 = 2, "AMBO_BUILDS_MAX";
+    /// Longest build, in minutes
+    build_minutes: u32 = 30, "AMBO_BUILD_MINUTES";
+    /// Memory of build steps, such as 2G; 0B is unlimited
+    build_memory: ByteSize = ByteSize::bytes(0), "AMBO_BUILD_MEMORY";
+    /// Largest source of a build when unpacked
+    source_max: ByteSize = ByteSize::gib(2), "AMBO_SOURCE_MAX";
+    /// Longest release phase, in minutes
+    release_phase_minutes: u32 = 30, "AMBO_RELEASE_PHASE_MINUTES";
+    /// Seconds that a deploy waits for the one before it
+    deploy_wait_seconds: u32 = 60, "AMBO_DEPLOY_WAIT_SECONDS";
+    /// Seconds from SIGTERM to SIGKILL of an instance, and for its requests in flight
+    grace_seconds: u32 = 30, "AMBO_GRACE_SECONDS";
+    /// How many of an app's newest releases keep their images
+    releases_kept: u32 = 10, "AMBO_RELEASES_KEPT";
+    /// Threads of the router; 0 is one per core
+    router_workers: u32 = 0, "AMBO_ROUTER_WORKERS";
+    /// Seconds that a stopping ambod has to finish what is at hand
+    shutdown_seconds: u32 = 30, "AMBO_SHUTDOWN_SECONDS";
+    /// What is logged: error, warn, info, debug, or a filter such as info,ambo_router=debug
+    log: String = "info".to_owned(), "AMBO_LOG";
+    /// How it is logged: text or json
+    log_format: String = "text".to_owned(), "AMBO_LOG_FORMAT";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.toml");
+        std::fs::write(&path, "domain = \"example.com\"\nbuilds-max = 5\nsource-max = \"3G\"\n").unwrap();
+        let given = Given { builds_max: Some(7), ..Given::default() };
+        let (settings, listed) = Settings::load(given, Some(&path)).unwrap();
+        assert_eq!((settings.builds_max, settings.domain.as_str()), (7, "example.com"));
+        assert_eq!(settings.source_max, ByteSize::gib(3));
+        let from = |name: &str| listed.iter().find(|setting| setting.name == name).unwrap().from;
+        assert_eq!((from("builds-max"), from("domain"), from("listen-api")), ("flag or variable", "file", "default"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.toml");
+        std::fs::write(&path, "domian = \"x\"\n").unwrap();
+        let error = Settings::load(Given::default(), Some(&path)).unwrap_err();
+        assert!(error.to_string().contains("`domian`"), "{error}");
+    }
+}

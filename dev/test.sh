@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Sets up what the tests need and runs them. Usage: dev/test.sh [all|lint|unit|e2e]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export INSTA_UPDATE=no CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
+
+say() { echo "-----> $*"; }
+
+setup() {
+    say "Setting up: packages, Docker Engine, base images"
+    dev/packages.sh docker.io iptables curl ca-certificates openssh-client skopeo mmdebstrap iproute2 procps wrk
+    dev/engine.sh up
+    dev/bases.sh
+}
+
+# nextest where it is installed; cargo's own runner needs no set-up.
+run_tests() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --no-fail-fast "$@"
+    else
+        cargo test --no-fail-fast "$@"
+    fi
+}
+
+lint() {
+    say "Linting"
+    make --no-print-directory lint
+}
+
+unit() {
+    say "Testing the crates"
+    run_tests --workspace --exclude ambo-e2e
+}
+
+e2e() {
+    say "Building ambod and ambo"
+    cargo build --quiet -p ambod -p ambo
+    say "Walking through the platform"
+    run_tests -p ambo-e2e
+}
+
+what=${1:-all}
+case $what in
+    lint) lint ;;
+    unit) setup && unit ;;
+    e2e) setup && e2e ;;
+    all) setup && lint && unit && e2e ;;
+    *) echo "usage: dev/test.sh [all|lint|unit|e2e]" >&2; exit 2 ;;
+esac
