@@ -1,1 +1,20 @@
+//! Drives real `ambod`, `ambo`, `git` and curl against a real Docker Engine, as users do.
+//!
+//! A test makes a [`Platform`], a [`User`] on it and a [`Source`], and states a claim. Waits are for a state with a deadline.
+//! Nothing is skipped: what a machine lacks fails with the command that installs it.
 
+mod http;
+mod load;
+mod platform;
+mod program;
+mod source;
+mod user;
+mod wait;
+
+pub use http::{Answer, get, get_with};
+pub use load::{Load, LoadReport};
+pub use platform::Platform;
+pub use program::{Ran, program, run};
+pub use source::Source;
+pub use user::User;
+pub use wait::{DEADLINE, wait_until};

@@ -1,0 +1,3 @@
+//! One file per walkthrough.
+
+mod push;
