@@ -12,10 +12,17 @@ pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
 pub const KEY_BYTES_MAX: usize = 512;
 /// Most preconditions and operations of one transaction, together.
 pub const TRANSACTION_OPERATIONS_MAX: usize = 100;
+/// Most bytes of one transaction: its keys and values together.
+pub const TRANSACTION_BYTES_MAX: usize = VALUE_BYTES_MAX + 256 * 1024;
 /// Most entries of one page.
 pub const PAGE_ENTRIES_MAX: usize = 1000;
+/// A page ends early once its values reach so many bytes.
+pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Longest time that a lease may live without a renewal.
+pub const LEASE_TTL_MAX: Duration = Duration::from_hours(24);
 
-/// A point in the store's history. Every commit makes a new one, one higher.
+/// A point in the store's history. Every commit that changes something makes a new one, one higher; so does the end
+/// of a lease that had keys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
@@ -48,10 +55,19 @@ pub struct Page {
 pub struct Listing {
     /// In the keys' order (bytewise), or its reverse.
     pub entries: Vec<Entry>,
-    /// Whether more follow.
+    /// Whether more follow. A page may hold fewer entries than its limit when values are large; this says whether to
+    /// go on.
     pub more: bool,
     /// The revision at which the page was read. A watch from the next one misses nothing.
     pub revision: Revision,
+}
+
+impl Revision {
+    /// The revision after this one: where a watch starts that shall miss nothing since.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
 }
 
 /// What must hold for a transaction to commit.
@@ -179,7 +195,7 @@ pub enum Event {
 pub type Watch = BoxStream<'static, Result<Event, StoreError>>;
 
 /// Identifies a lease.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseId(pub String);
 
 /// A store.
@@ -187,14 +203,18 @@ pub struct LeaseId(pub String);
 pub trait Store: Send + Sync + 'static {
     /// One key.
     async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError>;
-    /// The keys that start with `prefix`, a page at a time.
+    /// The keys that start with `prefix`, a page at a time; an empty prefix means all.
     async fn list(&self, prefix: &str, page: Page) -> Result<Listing, StoreError>;
     /// Does all of a transaction, durably, or nothing.
+    ///
+    /// # Cancel safety
+    /// A dropped call may still commit.
     async fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError>;
-    /// Changes under `prefix` with a revision of at least `from`.
+    /// Changes under `prefix` with a revision of at least `from`. Ends without an error when the store is closed.
     /// Refused with `StoreError::Compacted` when that history is gone: list again.
     async fn watch(&self, prefix: &str, from: Revision) -> Result<Watch, StoreError>;
-    /// A lease that ends `ttl` after its last renewal, together with the keys put under it.
+    /// A lease that ends `ttl` after its last renewal, together with the keys put under it. A restart of the store
+    /// counts as a renewal.
     async fn lease_grant(&self, ttl: Duration) -> Result<LeaseId, StoreError>;
     /// Renews; `StoreError::LeaseGone` when it has ended.
     async fn lease_renew(&self, lease: &LeaseId) -> Result<(), StoreError>;
