@@ -179,7 +179,3 @@ pub(crate) async fn started(fixture: &dyn ContractFixture, script: &str, count: 
     let instances = running(fixture, &spec.id, count as usize).await;
     (spec, instances)
 }
-
-pub(crate) fn is_crashed(instance: &Instance) -> bool {
-    matches!(instance.state, InstanceState::Crashed { .. })
-}

@@ -120,10 +120,10 @@ pub async fn crashing_instance_is_crashed_and_tells_why(fixture: &dyn ContractFi
     fixture.scheduler().workload_ensure(&spec).await.unwrap();
     let crashed = wait_until(fixture, "a crashed instance that has been restarted", || async {
         let ours = observed(fixture, &spec.id).await;
-        ours.into_iter().find(|instance| is_crashed(instance) && instance.restarts > 0)
+        let known = InstanceState::Crashed { exit_code: Some(3) };
+        ours.into_iter().find(|instance| instance.state == known && instance.restarts > 0)
     })
     .await;
-    assert_eq!(crashed.state, InstanceState::Crashed { exit_code: Some(3) });
     let lines = fixture.scheduler().instance_last_lines(&crashed.id, 1).await.unwrap();
     assert_eq!(lines, ["no database"]);
     fixture.scheduler().workload_ensure(&spec).await.unwrap();

@@ -1,5 +1,7 @@
 //! The fake engine keeps the contract, and breaks as asked.
 
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be made is a failed test")]
+
 mod faults;
 
 use std::time::Duration;
