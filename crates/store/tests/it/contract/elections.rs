@@ -1,0 +1,63 @@
+//! Leaders.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambo_store::{Election, Store, StoreError, Transaction};
+
+use super::{entry, within_deadline};
+
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_secs(3);
+
+pub(crate) async fn one_candidate_leads_until_it_resigns(store: Arc<dyn Store>) {
+    let election = Election::new(Arc::clone(&store), "leader", LONG);
+    let first = election.campaign("first").await.expect("leads");
+    assert_eq!(election.leader().await.expect("reads").as_deref(), Some(&b"first"[..]));
+    let second = election.campaign("second");
+    tokio::pin!(second);
+    tokio::select! {
+        _ = &mut second => panic!("two lead"),
+        done = store.commit(Transaction::new().put("other", "")) => drop(done.expect("commits")),
+    }
+    first.resign().await.expect("resigns");
+    let second = within_deadline(second).await.expect("leads");
+    assert_eq!(election.leader().await.expect("reads").as_deref(), Some(&b"second"[..]));
+    second.resign().await.expect("resigns");
+    assert_eq!(election.leader().await.expect("reads"), None);
+}
+
+pub(crate) async fn a_leader_that_falls_silent_is_replaced_and_can_write_no_more(store: Arc<dyn Store>) {
+    let election = Election::new(Arc::clone(&store), "leader", SHORT);
+    let mut silent = election.campaign("silent").await.expect("leads");
+    store.commit(silent.guard(Transaction::new().put("work", "silent"))).await.expect("a leader writes");
+    let next = within_deadline(election.campaign("next")).await.expect("leads");
+    let late = store.commit(silent.guard(Transaction::new().put("work", "late"))).await;
+    assert!(matches!(late, Err(StoreError::Conflict { key }) if key == "leader"));
+    within_deadline(silent.hold()).await;
+    store.commit(next.guard(Transaction::new().put("work", "next"))).await.expect("a leader writes");
+    assert_eq!(entry(&*store, "work").await.expect("the key is there").value, "next");
+}
+
+pub(crate) async fn a_leader_that_holds_stays_leader(store: Arc<dyn Store>) {
+    let election = Election::new(Arc::clone(&store), "leader", SHORT);
+    let mut leader = election.campaign("leader").await.expect("leads");
+    let held = tokio::time::timeout(SHORT * 2, leader.hold()).await;
+    assert!(held.is_err(), "the leadership was lost");
+    assert_eq!(election.leader().await.expect("reads").as_deref(), Some(&b"leader"[..]));
+}
+
+pub(crate) async fn of_many_candidates_each_leads_alone_in_turn(store: Arc<dyn Store>) {
+    let election = Election::new(Arc::clone(&store), "leader", LONG);
+    let turns = (0..8).map(|number| {
+        let (store, election) = (Arc::clone(&store), election.clone());
+        async move {
+            let leader = election.campaign(format!("{number}")).await.expect("leads");
+            let inside = leader.guard(Transaction::new().absent("inside").put("inside", ""));
+            store.commit(inside).await.expect("nobody else is inside");
+            store.commit(leader.guard(Transaction::new().delete("inside"))).await.expect("commits");
+            leader.resign().await.expect("resigns");
+        }
+    });
+    within_deadline(futures::future::join_all(turns)).await;
+}

@@ -1,0 +1,84 @@
+//! Leases. A backend may round their time up to whole seconds.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ambo_store::port::LEASE_TTL_MAX;
+use ambo_store::{Event, LeaseId, Revision, Store, StoreError, Transaction};
+
+use super::{entry, is_limit, next};
+
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_secs(2);
+
+pub(crate) async fn the_keys_of_an_ended_lease_go_together_and_watches_are_told(store: Arc<dyn Store>) {
+    let granted = Instant::now();
+    let lease = store.lease_grant(SHORT).await.expect("grants");
+    let put =
+        Transaction::new().put_leased("a/1", "", lease.clone()).put_leased("a/2", "", lease.clone()).put("a/3", "");
+    let put = store.commit(put).await.expect("commits");
+    let mut watch = store.watch("a/", put.revision.next()).await.expect("watches");
+    let end = put.revision.next();
+    assert_eq!(next(&mut watch).await, Event::Delete { key: "a/1".to_owned(), revision: end });
+    assert!(granted.elapsed() >= SHORT, "the lease ended early");
+    assert_eq!(next(&mut watch).await, Event::Delete { key: "a/2".to_owned(), revision: end });
+    assert_eq!(entry(&*store, "a/1").await, None);
+    assert!(entry(&*store, "a/3").await.is_some());
+    assert!(matches!(store.lease_renew(&lease).await, Err(StoreError::LeaseGone)));
+    let late = store.commit(Transaction::new().put("b", "").put_leased("a/1", "", lease)).await;
+    assert!(matches!(late, Err(StoreError::LeaseGone)));
+    assert_eq!(entry(&*store, "b").await, None);
+}
+
+pub(crate) async fn a_renewed_lease_lives_on(store: Arc<dyn Store>) {
+    let ttl = SHORT * 2;
+    let granted = Instant::now();
+    let lease = store.lease_grant(ttl).await.expect("grants");
+    let other = store.lease_grant(ttl).await.expect("grants");
+    store
+        .commit(Transaction::new().put_leased("kept", "", lease.clone()).put_leased("other", "", other))
+        .await
+        .expect("commits");
+    let mut watch = store.watch("", Revision(2)).await.expect("watches");
+    let renewals = async {
+        loop {
+            store.lease_renew(&lease).await.expect("renews");
+            tokio::time::sleep(ttl / 10).await;
+        }
+    };
+    tokio::select! {
+        () = renewals => {}
+        event = next(&mut watch) => assert!(matches!(event, Event::Delete { key, .. } if key == "other")),
+    }
+    assert!(granted.elapsed() >= ttl);
+    assert!(entry(&*store, "kept").await.is_some());
+}
+
+pub(crate) async fn a_revoked_lease_takes_its_keys_at_once(store: Arc<dyn Store>) {
+    let lease = store.lease_grant(LONG).await.expect("grants");
+    store.commit(Transaction::new().put_leased("a", "", lease.clone())).await.expect("commits");
+    store.lease_revoke(&lease).await.expect("revokes");
+    assert_eq!(entry(&*store, "a").await, None);
+    store.lease_revoke(&lease).await.expect("revoking again is no error");
+    store.lease_revoke(&LeaseId("12345".to_owned())).await.expect("revoking an unknown one is no error");
+    assert!(matches!(store.lease_renew(&lease).await, Err(StoreError::LeaseGone)));
+}
+
+pub(crate) async fn a_key_put_without_the_lease_outlives_it(store: Arc<dyn Store>) {
+    let lease = store.lease_grant(LONG).await.expect("grants");
+    let other = store.lease_grant(LONG).await.expect("grants");
+    store
+        .commit(Transaction::new().put_leased("a", "", lease.clone()).put_leased("b", "", lease.clone()))
+        .await
+        .expect("commits");
+    store.commit(Transaction::new().put("a", "").put_leased("b", "", other.clone())).await.expect("commits");
+    store.lease_revoke(&lease).await.expect("revokes");
+    assert!(entry(&*store, "a").await.is_some() && entry(&*store, "b").await.is_some());
+    store.lease_revoke(&other).await.expect("revokes");
+    assert!(entry(&*store, "a").await.is_some() && entry(&*store, "b").await.is_none());
+}
+
+pub(crate) async fn a_lease_of_no_or_endless_time_is_refused(store: Arc<dyn Store>) {
+    assert!(is_limit(&store.lease_grant(Duration::ZERO).await));
+    assert!(is_limit(&store.lease_grant(LEASE_TTL_MAX * 2).await));
+}

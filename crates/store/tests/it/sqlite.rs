@@ -1,0 +1,282 @@
+//! SQLite: the contract, and what is its own.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambo_store::port::VALUE_BYTES_MAX;
+use ambo_store::{Event, Page, Revision, SqliteSettings, SqliteStore, Store, StoreError, Transaction};
+use futures::StreamExt;
+use tempfile::TempDir;
+
+use crate::contract::{contract, entry, model, next, within_deadline};
+
+/// A store in a directory that goes with it.
+struct Fresh {
+    store: SqliteStore,
+    directory: TempDir,
+}
+
+impl Fresh {
+    fn shared(&self) -> Arc<dyn Store> {
+        Arc::new(self.store.clone())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("state.db")
+    }
+
+    /// Closes the store and opens it again.
+    fn reopen(self) -> Self {
+        let path = self.path();
+        drop(self.store);
+        Self { store: SqliteStore::open(&path).expect("opens again"), directory: self.directory }
+    }
+}
+
+fn fresh() -> Fresh {
+    fresh_with(SqliteSettings::default())
+}
+
+fn fresh_with(settings: SqliteSettings) -> Fresh {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = SqliteStore::open_with(&directory.path().join("state.db"), settings).expect("opens");
+    Fresh { store, directory }
+}
+
+contract!(super::fresh:
+    keys::{
+        a_put_key_is_read_back_with_its_revisions,
+        a_key_made_again_is_a_new_key,
+        values_are_bytes,
+        a_commit_without_a_change_keeps_the_revision,
+        pages_in_both_directions_cover_a_prefix_once,
+        a_page_of_large_values_ends_early_and_says_that_more_follow,
+        a_listing_tells_the_revision_it_was_read_at,
+        a_conflict_leaves_nothing_changed_and_names_the_key,
+        unmodified_fails_for_a_key_that_was_made_again,
+        of_many_who_claim_a_name_at_once_one_gets_it,
+        concurrent_increments_lose_none,
+        beyond_a_limit_nothing_is_done,
+        at_the_limits_all_works,
+    },
+    watches::{
+        a_watch_tells_puts_and_deletes_under_its_prefix_in_order,
+        a_watch_replays_from_a_revision_then_goes_on_live,
+        a_watch_from_a_future_revision_waits_for_it,
+        watches_have_no_gap_under_concurrent_commits,
+        a_long_history_is_replayed_whole,
+    },
+    leases::{
+        the_keys_of_an_ended_lease_go_together_and_watches_are_told,
+        a_renewed_lease_lives_on,
+        a_revoked_lease_takes_its_keys_at_once,
+        a_key_put_without_the_lease_outlives_it,
+        a_lease_of_no_or_endless_time_is_refused,
+    },
+    elections::{
+        one_candidate_leads_until_it_resigns,
+        a_leader_that_falls_silent_is_replaced_and_can_write_no_more,
+        a_leader_that_holds_stays_leader,
+        of_many_candidates_each_leads_alone_in_turn,
+    },
+);
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 24, ..Default::default() })]
+    #[test]
+    fn the_store_agrees_with_a_map(steps in model::steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(within_deadline(model::the_store_agrees_with_a_map(fresh().shared(), steps)));
+    }
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_a_reopen() {
+    let store = fresh();
+    let put = store.store.commit(Transaction::new().put("a", "1")).await.expect("commits");
+    let store = store.reopen();
+    assert_eq!(entry(&store.store, "a").await.expect("the key is there").modified, put.revision);
+    let mut watch = store.store.watch("a", Revision(0)).await.expect("watches");
+    let after = store.store.commit(Transaction::new().delete("a")).await.expect("commits");
+    assert_eq!(after.revision, put.revision.next());
+    assert!(matches!(next(&mut watch).await, Event::Put(_)));
+    assert_eq!(next(&mut watch).await, Event::Delete { key: "a".to_owned(), revision: after.revision });
+}
+
+#[tokio::test]
+async fn a_lease_starts_anew_at_a_reopen_and_then_ends() {
+    let store = fresh();
+    let lease = store.store.lease_grant(Duration::from_secs(2)).await.expect("grants");
+    let put = store.store.commit(Transaction::new().put_leased("a", "", lease.clone())).await.expect("commits");
+    let store = store.reopen();
+    store.store.lease_renew(&lease).await.expect("it lives");
+    let mut watch = store.store.watch("a", put.revision.next()).await.expect("watches");
+    assert!(matches!(next(&mut watch).await, Event::Delete { .. }));
+}
+
+/// The environment variable that makes the test below the writer that gets killed.
+const WRITER_FILE: &str = "AMBO_STORE_TEST_WRITER_FILE";
+
+#[tokio::test]
+async fn acknowledged_commits_survive_kill_9() {
+    if let Some(path) = std::env::var_os(WRITER_FILE) {
+        return write_until_killed(Path::new(&path)).await;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("state.db");
+    for round in 0..3 {
+        let mut writer = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "sqlite::acknowledged_commits_survive_kill_9", "--nocapture"])
+            .env(WRITER_FILE, &path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the writer starts");
+        let mut lines = BufReader::new(writer.stderr.take().expect("its output")).lines();
+        let mut acknowledged: Vec<String> = Vec::new();
+        while acknowledged.len() < 50 {
+            let line = lines.next().expect("the writer writes").expect("text");
+            acknowledged.extend(line.strip_prefix("acknowledged ").map(str::to_owned));
+        }
+        writer.kill().expect("SIGKILL");
+        acknowledged.extend(
+            lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("acknowledged ").map(str::to_owned)),
+        );
+        writer.wait().expect("it ends");
+        let store = SqliteStore::open(&path).expect("opens after the kill");
+        for key in &acknowledged {
+            assert!(entry(&store, key).await.is_some(), "`{key}` of round {round} was acknowledged and is lost");
+            let twin = key.replace("a/", "b/");
+            assert!(entry(&store, &twin).await.is_some(), "`{twin}` was in the same transaction");
+        }
+    }
+}
+
+async fn write_until_killed(path: &Path) {
+    let store = SqliteStore::open(path).expect("opens");
+    let id = std::process::id();
+    for number in 0..1_000_000 {
+        let (a, b) = (format!("a/{id}/{number}"), format!("b/{id}/{number}"));
+        store.commit(Transaction::new().put(&a, "x".repeat(100)).put(b, "")).await.expect("commits");
+        // Straight to the file: a test's own output goes through a lock that may outlive the kill.
+        std::io::Write::write_all(&mut std::io::stderr(), format!("acknowledged {a}\n").as_bytes()).expect("writes");
+    }
+}
+
+#[tokio::test]
+async fn history_beyond_its_limit_is_gone_and_a_slow_watcher_is_told_to_list_again() {
+    let settings = SqliteSettings { history_revisions_max: 10, ..SqliteSettings::default() };
+    let store = fresh_with(settings);
+    store.store.commit(Transaction::new().put("a", "0")).await.expect("commits");
+    let mut slow = store.store.watch("a", Revision(0)).await.expect("watches");
+    for number in 1..100 {
+        store.store.commit(Transaction::new().put("a", number.to_string())).await.expect("commits");
+    }
+    assert!(matches!(store.store.watch("a", Revision(1)).await, Err(StoreError::Compacted(Revision(1)))));
+    assert!(matches!(next(&mut slow).await, Event::Put(entry) if entry.value == "0"));
+    assert!(matches!(within_deadline(slow.next()).await, Some(Err(StoreError::WatchLagged))));
+    assert!(within_deadline(slow.next()).await.is_none(), "a watch ends when it has lagged");
+    let listing = store.store.list("a", Page::default()).await.expect("lists");
+    let mut watch = store.store.watch("a", Revision(listing.revision.0 - 9)).await.expect("ten revisions are kept");
+    for number in 90..100 {
+        assert!(matches!(next(&mut watch).await, Event::Put(entry) if entry.value == number.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn the_history_is_bounded_in_bytes() {
+    let settings = SqliteSettings { history_bytes_max: 4 * VALUE_BYTES_MAX as u64, ..SqliteSettings::default() };
+    let store = fresh_with(settings);
+    for number in 0..40_u8 {
+        store.store.commit(Transaction::new().put("a", vec![number; VALUE_BYTES_MAX])).await.expect("commits");
+    }
+    assert!(matches!(store.store.watch("a", Revision(30)).await, Err(StoreError::Compacted(_))));
+    let mut watch = store.store.watch("a", Revision(39)).await.expect("the newest are kept");
+    assert!(matches!(next(&mut watch).await, Event::Put(entry) if entry.modified == Revision(39)));
+    let bytes = std::fs::metadata(store.path()).expect("the file").len();
+    assert!(bytes < 12 * VALUE_BYTES_MAX as u64, "the data file has {bytes} bytes");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_a_commit_whole_and_reads_and_leases_go_on() {
+    let settings = SqliteSettings { file_bytes_max: Some(4 * VALUE_BYTES_MAX as u64), ..SqliteSettings::default() };
+    let store = fresh_with(settings);
+    let lease = store.store.lease_grant(Duration::from_secs(60)).await.expect("grants");
+    let mut stored = 0;
+    let refused = loop {
+        let put = Transaction::new()
+            .put(format!("small/{stored}"), "")
+            .put(format!("large/{stored}"), vec![1; VALUE_BYTES_MAX]);
+        match store.store.commit(put).await {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, StoreError::DiskFull), "{refused:?}");
+    assert!(stored > 0);
+    assert_eq!(entry(&store.store, &format!("small/{stored}")).await, None, "nothing of the refused commit is there");
+    assert!(entry(&store.store, "large/0").await.is_some());
+    store.store.lease_renew(&lease).await.expect("a renewal needs no disk");
+    // In one batch with a commit that does not fit, those that fit are done.
+    let large = store.store.commit(Transaction::new().put("large/more", vec![1; VALUE_BYTES_MAX]));
+    let small = store.store.commit(Transaction::new().put("tiny", "1"));
+    let (large, small) = tokio::join!(large, small);
+    assert!(matches!(large, Err(StoreError::DiskFull)));
+    small.expect("a small commit fits");
+    assert!(entry(&store.store.clone(), "tiny").await.is_some());
+}
+
+#[tokio::test]
+async fn only_the_owner_reads_the_files() {
+    let store = fresh();
+    store.store.commit(Transaction::new().put("a", "1")).await.expect("commits");
+    for file in std::fs::read_dir(store.directory.path()).expect("lists") {
+        let file = file.expect("an entry");
+        let mode = file.metadata().expect("its metadata").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.path().display());
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused_untouched() {
+    let store = fresh();
+    let path = store.path();
+    drop(store.store);
+    let connection = rusqlite::Connection::open(&path).expect("opens");
+    connection.pragma_update(None, "user_version", 99).expect("sets");
+    drop(connection);
+    let refused = SqliteStore::open(&path).expect_err("refused");
+    let StoreError::Backend { doing, source } = refused else { panic!("{refused:?}") };
+    assert!(doing.contains("state.db"), "{doing}");
+    assert!(source.to_string().contains("schema 99"), "{source}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_store_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("state.db");
+    std::fs::write(&path, "not a database at all, but long enough to look like a header").expect("writes");
+    assert!(matches!(SqliteStore::open(&path), Err(StoreError::Backend { .. })));
+    assert!(matches!(SqliteStore::open(&directory.path().join("absent/state.db")), Err(StoreError::Backend { .. })));
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_the_store_is_closed() {
+    let store = fresh();
+    let mut watch = store.store.watch("", Revision(0)).await.expect("watches");
+    drop(store.store);
+    assert!(within_deadline(watch.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_commit_whose_caller_left_is_still_whole() {
+    let store = fresh();
+    let commit = store.store.commit(Transaction::new().put("a", "").put("b", ""));
+    assert!(futures::FutureExt::now_or_never(commit).is_none());
+    let store = store.reopen();
+    assert_eq!(entry(&store.store, "a").await.is_some(), entry(&store.store, "b").await.is_some());
+}
