@@ -49,6 +49,10 @@ pub trait Gate: Send + Sync + 'static {
     async fn account_by_password(&self, username: &str, password: &Secret) -> Option<Caller>;
     /// The account of an SSH public key, given in OpenSSH's one-line form without its comment: `ssh-ed25519 AAAA…`.
     async fn account_by_key(&self, public_key: &str) -> Option<Caller>;
+    /// What to call an account when others read it, such as its e-mail address.
+    async fn account_name(&self, _account: AccountId) -> Option<String> {
+        None
+    }
     /// The repository of an app, if the caller may do this to it.
     async fn authorize(&self, caller: Caller, app: &str, action: GitAction) -> Result<Repository, AccessDenied>;
 }

@@ -1,0 +1,10 @@
+//! Real `git` and OpenSSH clients against the git server, over both transports, with a platform that the tests play.
+
+mod cancelled;
+mod fetched;
+mod http_wire;
+mod platform;
+mod pushed;
+mod refused;
+mod ssh_wire;
+mod together;
