@@ -42,7 +42,8 @@ impl Load {
         let mut wrk = Command::new("wrk");
         wrk.args(["-t1", "-c8", "-d600s", "--timeout", "20s", "-H", &host, &url]);
         wrk.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = wrk.spawn().unwrap_or_else(|error| panic!("cannot run wrk: {error}; install it: apt-get install wrk"));
+        let child =
+            wrk.spawn().unwrap_or_else(|error| panic!("cannot run wrk: {error}; install it: apt-get install wrk"));
         Self { child }
     }
 

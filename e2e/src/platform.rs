@@ -96,6 +96,12 @@ impl Platform {
         self.child.lock().expect("no test panicked here").as_ref().expect("ambod runs").id()
     }
 
+    /// The process that serves now: after a SIGHUP the successor of the one that was started.
+    #[must_use]
+    pub fn serving_pid(&self) -> Option<u32> {
+        fs::read_to_string(self.data().join("ambod.pid")).ok()?.trim().parse().ok()
+    }
+
     /// Sends `ambod` a signal.
     ///
     /// # Panics
@@ -222,7 +228,18 @@ impl Platform {
     pub fn containers(&self, app: &str, process: &str) -> Vec<String> {
         let (app, process) = (format!("label=ambo.app={app}"), format!("label=ambo.process={process}"));
         let network = format!("network={}", self.network());
-        let ran = run(Command::new("docker").args(["ps", "-q", "--no-trunc", "--filter", &app, "--filter", &process, "--filter", &network])).ok();
+        let ran = run(Command::new("docker").args([
+            "ps",
+            "-q",
+            "--no-trunc",
+            "--filter",
+            &app,
+            "--filter",
+            &process,
+            "--filter",
+            &network,
+        ]))
+        .ok();
         ran.stdout.lines().map(str::to_owned).collect()
     }
 }
@@ -234,7 +251,12 @@ impl Drop for Platform {
             let tail: Vec<&str> = text.lines().rev().take(60).collect();
             eprint_tail(&tail);
         }
-        if let Some(mut child) = self.child.lock().ok().and_then(|mut child| child.take()) {
+        let child = self.child.lock().ok().and_then(|mut child| child.take());
+        let successor = self.serving_pid().filter(|pid| child.as_ref().is_some_and(|child| child.id() != *pid));
+        if let Some(pid) = successor.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        if let Some(mut child) = child {
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -267,8 +289,7 @@ fn eprint_tail(newest_first: &[&str]) {
 impl Ports {
     /// Ports that are free now, and that other tests of this machine are unlikely to ask for.
     fn free() -> Self {
-        let held: Vec<TcpListener> =
-            (0..5).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+        let held: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
         let port = |index: usize| held[index].local_addr().expect("a bound port").port();
         Self { api: port(0), http: port(1), https: port(2), ssh: port(3), registry: port(4) }
     }

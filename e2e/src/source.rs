@@ -45,7 +45,10 @@ impl<'u, 'p> Source<'u, 'p> {
     #[must_use]
     pub fn web(user: &'u User<'p>, name: &str, text: &str) -> Self {
         let source = Self::empty(user, name);
-        source.write("Dockerfile", "FROM python:3.11-slim-bookworm\nCOPY server.py /server.py\nCMD [\"python3\", \"-u\", \"/server.py\"]\n");
+        source.write(
+            "Dockerfile",
+            "FROM python:3.11-slim-bookworm\nCOPY server.py /server.py\nCMD [\"python3\", \"-u\", \"/server.py\"]\n",
+        );
         source.write("server.py", &server(text));
         source.commit("First");
         source

@@ -93,7 +93,9 @@ impl<'p> User<'p> {
         wait_until(&format!("{count} {process} of {app} are up"), || {
             let rows = self.ambo_json(&["ps", "-a", app]);
             let rows = rows.as_array()?;
-            let ours = rows.iter().filter(|row| row["name"].as_str().is_some_and(|name| name.starts_with(&format!("{process}."))));
+            let ours = rows
+                .iter()
+                .filter(|row| row["name"].as_str().is_some_and(|name| name.starts_with(&format!("{process}."))));
             let states: Vec<&str> = ours.filter_map(|row| row["state"].as_str()).collect();
             (states.len() == count && states.iter().all(|state| *state == "up")).then_some(())
         });

@@ -1,3 +1,18 @@
 //! One file per walkthrough.
 
+mod accounts;
+mod bad_input;
+mod crash;
+mod deploy;
+mod formation;
+mod healing;
+mod load;
+mod logs;
 mod push;
+mod readme;
+mod registry;
+mod releases;
+mod restart;
+mod router;
+mod run;
+mod ssh;

@@ -1,1 +1,77 @@
-fn main() {}
+//! `ambod`: every role of the platform in one process.
+//!
+//! This crate wires: it names the drivers, opens the sockets, starts what the other crates are, and stops it in order. It
+//! decides nothing about apps.
+
+mod access;
+mod adapters;
+mod certificate;
+mod cli;
+mod data;
+mod handover;
+mod install;
+mod listeners;
+mod log;
+mod notify;
+mod serve;
+mod settings;
+mod signals;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::settings::{Listed, Settings};
+
+fn main() -> ExitCode {
+    // git's pre-receive hook is this program under another name.
+    if std::env::args_os().next().is_some_and(|program| ambo_gitreceive::is_hook(&program)) {
+        return ambo_gitreceive::run_hook();
+    }
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {}", message(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let (settings, listed) = Settings::load(cli.given, cli.settings_file.as_deref())?;
+    match cli.command {
+        Command::Serve => {
+            log::start(&settings)?;
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(serve::serve(settings))
+        }
+        Command::Settings => Ok(print(&listed)?),
+        Command::Install { dry_run } => install::install(&settings, dry_run, &mut std::io::stdout()),
+    }
+}
+
+/// An error with its causes, each once.
+fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.contains(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    text
+}
+
+fn print(listed: &[Listed]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for setting in listed {
+        writeln!(out, "{} = {}", setting.name, setting.value)?;
+        writeln!(out, "    {} [--{}, {}; {}]", setting.about, setting.name, setting.variable, setting.from)?;
+    }
+    Ok(())
+}

@@ -4,12 +4,13 @@ use ambo_model::AppName;
 use rand::Rng;
 
 const ADJECTIVES: [&str; 24] = [
-    "amber", "bold", "brisk", "calm", "clear", "cosy", "crisp", "deft", "eager", "fair", "fleet", "gentle", "keen", "lucid",
-    "mellow", "noble", "plain", "quiet", "rapid", "sunny", "tidy", "vivid", "warm", "witty",
+    "amber", "bold", "brisk", "calm", "clear", "cosy", "crisp", "deft", "eager", "fair", "fleet", "gentle", "keen",
+    "lucid", "mellow", "noble", "plain", "quiet", "rapid", "sunny", "tidy", "vivid", "warm", "witty",
 ];
 const NOUNS: [&str; 24] = [
-    "acorn", "anchor", "beacon", "birch", "brook", "cedar", "cliff", "comet", "delta", "ember", "fjord", "grove", "harbor",
-    "island", "lantern", "meadow", "orchard", "pebble", "prairie", "reef", "river", "stage", "summit", "willow",
+    "acorn", "anchor", "beacon", "birch", "brook", "cedar", "cliff", "comet", "delta", "ember", "fjord", "grove",
+    "harbor", "island", "lantern", "meadow", "orchard", "pebble", "prairie", "reef", "river", "stage", "summit",
+    "willow",
 ];
 
 /// A name such as `quiet-harbor-4821`. May be taken.

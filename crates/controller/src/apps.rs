@@ -1,8 +1,6 @@
 //! Apps: create, find, list, rename, transfer, maintenance, destroy.
 
-use ambo_model::{
-    AccountId, App, AppId, AppName, Email, Formation, Hostname, LogSource, ReleaseVersion, Timestamp,
-};
+use ambo_model::{AccountId, App, AppId, AppName, Email, Formation, Hostname, LogSource, ReleaseVersion, Timestamp};
 use ambo_release::{Change, cut};
 use ambo_store::Transaction;
 
@@ -27,7 +25,12 @@ impl Controller {
     ///
     /// # Errors
     /// `Invalid` when the name is taken.
-    pub async fn app_create(&self, caller: &Caller, name: Option<AppName>, now: Timestamp) -> Result<App, ControllerError> {
+    pub async fn app_create(
+        &self,
+        caller: &Caller,
+        name: Option<AppName>,
+        now: Timestamp,
+    ) -> Result<App, ControllerError> {
         if let Some(name) = name {
             return self.app_create_named(caller, name, now).await;
         }
@@ -98,6 +101,14 @@ impl Controller {
         let found = get::<App>(&*self.store, &keys::app(id)).await?.ok_or_else(unknown)?;
         authorize(caller, &found.value, permission)?;
         Ok(found)
+    }
+
+    /// The app that has a name, for the platform itself.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn app_id(&self, name: &AppName) -> Result<Option<AppId>, ControllerError> {
+        Ok(get::<AppId>(&*self.store, &keys::app_name(name)).await?.map(|found| found.value))
     }
 
     pub(crate) async fn app_record(&self, id: AppId) -> Result<Found<App>, ControllerError> {

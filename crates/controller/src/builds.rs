@@ -14,7 +14,12 @@ impl Controller {
     ///
     /// # Errors
     /// When the app is not the caller's to see.
-    pub async fn build_list(&self, caller: &Caller, app: &str, limit: usize) -> Result<(App, Vec<Build>), ControllerError> {
+    pub async fn build_list(
+        &self,
+        caller: &Caller,
+        app: &str,
+        limit: usize,
+    ) -> Result<(App, Vec<Build>), ControllerError> {
         let app = self.app_find(caller, app, Permission::Read).await?;
         let builds = newest::<Build>(&*self.store, &keys::builds(app.id), limit).await?;
         Ok((app, builds.into_iter().map(|found| found.value).collect()))

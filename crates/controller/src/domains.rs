@@ -44,7 +44,9 @@ impl Controller {
             Transaction::new().present(keys::app(app.id)).absent(key.clone()).put(key.clone(), json(&domain));
         match self.store.commit(transaction).await {
             Ok(_) => {}
-            Err(StoreError::Conflict { key: taken }) if taken == key => return Err(self.domain_taken(&app, &hostname).await?),
+            Err(StoreError::Conflict { key: taken }) if taken == key => {
+                return Err(self.domain_taken(&app, &hostname).await?);
+            }
             Err(error) => return Err(error.into()),
         }
         self.log(app.id, "api", format!("Add {hostname} domain by user {}", caller.email));
@@ -55,7 +57,11 @@ impl Controller {
     fn domain_allowed(&self, hostname: &Hostname) -> Result<(), ControllerError> {
         let wildcard_base = hostname.as_str().strip_prefix("*.").and_then(|base| Hostname::parse(base).ok());
         let covered = wildcard_base.as_ref().unwrap_or(hostname);
-        let own = self.settings.platform_hosts.iter().any(|host| host == hostname || (hostname.is_wildcard() && host.is_within(covered)));
+        let own = self
+            .settings
+            .platform_hosts
+            .iter()
+            .any(|host| host == hostname || (hostname.is_wildcard() && host.is_within(covered)));
         let below = covered.is_within(&self.settings.domain)
             || (hostname.is_wildcard() && self.settings.domain.is_within(covered));
         if own || below {
@@ -87,7 +93,12 @@ impl Controller {
     ///
     /// # Errors
     /// `NotFound` when the app has none such.
-    pub async fn domain_find(&self, caller: &Caller, app: &str, domain: &str) -> Result<(App, Domain), ControllerError> {
+    pub async fn domain_find(
+        &self,
+        caller: &Caller,
+        app: &str,
+        domain: &str,
+    ) -> Result<(App, Domain), ControllerError> {
         let (app, domains) = self.domain_list(caller, app).await?;
         let found = pick(domains, domain)?;
         Ok((app, found))
@@ -97,7 +108,12 @@ impl Controller {
     ///
     /// # Errors
     /// `NotFound` when the app has none such.
-    pub async fn domain_remove(&self, caller: &Caller, app: &str, domain: &str) -> Result<(App, Domain), ControllerError> {
+    pub async fn domain_remove(
+        &self,
+        caller: &Caller,
+        app: &str,
+        domain: &str,
+    ) -> Result<(App, Domain), ControllerError> {
         let app = self.app_find(caller, app, Permission::Deploy).await?;
         let found = pick(self.domains_of(app.id).await?, domain)?;
         self.store.commit(Transaction::new().delete(keys::domain(&found.hostname))).await?;
@@ -120,5 +136,7 @@ fn pick(domains: Vec<Domain>, wanted: &str) -> Result<Domain, ControllerError> {
     domains
         .into_iter()
         .find(|domain| Some(&domain.hostname) == hostname.as_ref() || domain.id.to_string() == wanted)
-        .ok_or_else(|| ControllerError::NotFound(format!("Couldn't find that domain name: `{wanted}`; see `ambo domains`")))
+        .ok_or_else(|| {
+            ControllerError::NotFound(format!("Couldn't find that domain name: `{wanted}`; see `ambo domains`"))
+        })
 }

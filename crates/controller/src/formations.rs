@@ -41,7 +41,11 @@ impl Controller {
     ///
     /// # Errors
     /// When the app is not the caller's to see.
-    pub async fn formation_list(&self, caller: &Caller, app: &str) -> Result<(App, Vec<ProcessFormation>), ControllerError> {
+    pub async fn formation_list(
+        &self,
+        caller: &Caller,
+        app: &str,
+    ) -> Result<(App, Vec<ProcessFormation>), ControllerError> {
         let app = self.app_find(caller, app, Permission::Read).await?;
         let table = self.process_table(&app).await?;
         let formations = formations(&app, &table);
@@ -234,7 +238,9 @@ mod tests {
         let web = ProcessType::web();
         assert_eq!(count(&web, 2, Quantity::Relative(-1)).unwrap(), 1);
         assert_eq!(count(&web, 2, Quantity::Absolute(0)).unwrap(), 0);
-        for absurd in [Quantity::Absolute(-1), Quantity::Relative(-3), Quantity::Absolute(i64::MAX), Quantity::Relative(i64::MAX)] {
+        for absurd in
+            [Quantity::Absolute(-1), Quantity::Relative(-3), Quantity::Absolute(i64::MAX), Quantity::Relative(i64::MAX)]
+        {
             assert!(count(&web, 2, absurd).is_err(), "{absurd:?}");
         }
     }

@@ -47,7 +47,8 @@ impl Controller {
         let mut instances = self.scheduler.instances_observe().await?;
         instances.extend(self.scheduler.runs_observe().await?);
         instances.retain(|instance| instance.workload.app == app.id);
-        instances.sort_by_key(|instance| (instance.workload.process.clone(), instance.index, instance.workload.release));
+        instances
+            .sort_by_key(|instance| (instance.workload.process.clone(), instance.index, instance.workload.release));
         let views = instances
             .into_iter()
             .map(|instance| InstanceView {
@@ -103,7 +104,12 @@ impl Controller {
     ///
     /// # Errors
     /// When the engine is away.
-    pub async fn process_stop(&self, caller: &Caller, app: &str, process: &ProcessType) -> Result<App, ControllerError> {
+    pub async fn process_stop(
+        &self,
+        caller: &Caller,
+        app: &str,
+        process: &ProcessType,
+    ) -> Result<App, ControllerError> {
         let (app, instances) = self.instance_list(caller, app).await?;
         self.app_find(caller, &app.id.to_string(), Permission::Deploy).await?;
         let names = instances.iter().filter(|view| view.instance.workload.process == *process);
@@ -151,7 +157,11 @@ impl Controller {
             terminal: request.terminal,
             detach: request.detach,
         };
-        self.log(app.id, "api", format!("Starting process with command `{}` by user {}", request.command, caller.email));
+        self.log(
+            app.id,
+            "api",
+            format!("Starting process with command `{}` by user {}", request.command, caller.email),
+        );
         Ok((app, spec))
     }
 
@@ -185,7 +195,12 @@ impl Controller {
     ///
     /// # Errors
     /// `NotFound` when there is none of that name.
-    pub async fn exec_prepare(&self, caller: &Caller, app: &str, name: &str) -> Result<(App, Instance), ControllerError> {
+    pub async fn exec_prepare(
+        &self,
+        caller: &Caller,
+        app: &str,
+        name: &str,
+    ) -> Result<(App, Instance), ControllerError> {
         let app = self.app_find(caller, app, Permission::Deploy).await?;
         let instance = self.instance_named(&app, name).await?;
         if !instance.is_running() {

@@ -155,7 +155,8 @@ impl Controller {
         if self.builds.available_permits() == 0 {
             progress.heading("Waiting for another build to finish…").await;
         }
-        let _slot = self.builds.acquire().await.map_err(|_| ControllerError::Conflict("the platform is stopping".into()))?;
+        let _slot =
+            self.builds.acquire().await.map_err(|_| ControllerError::Conflict("the platform is stopping".into()))?;
         let repository = self.settings.repository(&app.name);
         let (tag, login) = (format!("build-{}", build.id), self.settings.registry_login.clone());
         match deploy {
@@ -211,7 +212,9 @@ impl Controller {
         if app.formation.entry(&web).count > 0 {
             progress.detail(&format!("{url} deployed to Ambo")).await;
         } else {
-            progress.detail(&format!("{} deployed to Ambo; nothing is routed: `ambo ps:scale web=1` starts web", app.name)).await;
+            progress
+                .detail(&format!("{} deployed to Ambo; nothing is routed: `ambo ps:scale web=1` starts web", app.name))
+                .await;
         }
         Ok(Deployed { app, build, version: release.version, url })
     }

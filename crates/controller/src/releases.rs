@@ -1,9 +1,10 @@
 //! Releases: cut, list, look up, roll back. And config, since every change of it is a release.
 
-use ambo_model::{
-    App, AppId, Artifact, BuildId, Config, ConfigChange, ReleaseCause, ReleaseId, ReleaseStatus, ReleaseVersion, Timestamp,
-};
 use ambo_model::{AccountId, Release};
+use ambo_model::{
+    App, AppId, Artifact, BuildId, Config, ConfigChange, ReleaseCause, ReleaseId, ReleaseStatus, ReleaseVersion,
+    Timestamp,
+};
 use ambo_release::{Change, cut};
 use ambo_store::{Operation, Page, Transaction};
 use serde::{Deserialize, Serialize};
@@ -211,10 +212,14 @@ impl Controller {
         let version = self.release_version(app.id, release).await?;
         let target = self.release_load(app.id, version).await?;
         if target.artifact.is_none() {
-            return Err(ControllerError::Invalid(format!("{version} has no build to roll back to: pick a later release")));
+            return Err(ControllerError::Invalid(format!(
+                "{version} has no build to roll back to: pick a later release"
+            )));
         }
         if let ReleaseStatus::Failed { .. } = target.status {
-            return Err(ControllerError::Invalid(format!("{version} has failed and never served: pick one that succeeded")));
+            return Err(ControllerError::Invalid(format!(
+                "{version} has failed and never served: pick one that succeeded"
+            )));
         }
         let _turn = self.deploy_turn(app.id, &format!("a rollback by {}", caller.email)).await?;
         let release = self.release_create(app.id, caller, &Change::RolledBack(&target), now).await?;
@@ -222,16 +227,14 @@ impl Controller {
     }
 
     /// The turn to change an app's release, if nobody deploys for long.
-    pub(crate) async fn deploy_turn(
-        &self,
-        app: AppId,
-        who: &str,
-    ) -> Result<crate::turns::TurnGuard, ControllerError> {
+    pub(crate) async fn deploy_turn(&self, app: AppId, who: &str) -> Result<crate::turns::TurnGuard, ControllerError> {
         self.deploys.take_within(app, who, self.settings.deploy_wait).await.map_err(|holder| {
             let holder = holder.map_or_else(String::new, |holder| {
                 format!(": {} since {}", holder.who, holder.since.strftime("%H:%M:%S UTC"))
             });
-            ControllerError::Conflict(format!("another deploy of this app is in progress{holder}; try again when it is done"))
+            ControllerError::Conflict(format!(
+                "another deploy of this app is in progress{holder}; try again when it is done"
+            ))
         })
     }
 
@@ -380,7 +383,8 @@ impl Controller {
 
     pub(crate) async fn prefix_remove(&self, prefix: &str) -> Result<(), ControllerError> {
         loop {
-            let page = Page { after: None, limit: Some(ambo_store::port::TRANSACTION_OPERATIONS_MAX), descending: false };
+            let page =
+                Page { after: None, limit: Some(ambo_store::port::TRANSACTION_OPERATIONS_MAX), descending: false };
             let listing = self.store.list(prefix, page).await?;
             if listing.entries.is_empty() {
                 return Ok(());

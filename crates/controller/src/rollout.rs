@@ -155,7 +155,8 @@ impl Controller {
             drop(attached.input);
             let mut lines = ambo_logs::LineSplitter::new();
             while let Some(chunk) = attached.output.next().await {
-                let (ambo_scheduler::AttachedOutput::Stdout(bytes) | ambo_scheduler::AttachedOutput::Stderr(bytes)) = chunk?;
+                let (ambo_scheduler::AttachedOutput::Stdout(bytes) | ambo_scheduler::AttachedOutput::Stderr(bytes)) =
+                    chunk?;
                 for line in lines.push(&bytes) {
                     self.release_phase_line(app.id, &name, &line, progress).await;
                 }

@@ -101,11 +101,7 @@ impl Controller {
     }
 }
 
-async fn ask<'a>(
-    instance: &'a Instance,
-    check: &HealthCheck,
-    now: Timestamp,
-) -> (&'a Instance, Result<(), String>) {
+async fn ask<'a>(instance: &'a Instance, check: &HealthCheck, now: Timestamp) -> (&'a Instance, Result<(), String>) {
     (instance, probe(instance, check, now).await)
 }
 

@@ -35,8 +35,11 @@ impl Controller {
     }
 
     async fn formations_reconcile(self: &Arc<Self>, retiring: &mut JoinSet<()>) -> Result<(), ControllerError> {
-        let apps: BTreeMap<AppId, App> =
-            list::<App>(&*self.store, keys::APPS).await?.into_iter().map(|found| (found.value.id, found.value)).collect();
+        let apps: BTreeMap<AppId, App> = list::<App>(&*self.store, keys::APPS)
+            .await?
+            .into_iter()
+            .map(|found| (found.value.id, found.value))
+            .collect();
         let observed = self.scheduler.instances_observe().await?;
         let mut kept: BTreeSet<WorkloadId> = BTreeSet::new();
         let mut ensuring = JoinSet::new();

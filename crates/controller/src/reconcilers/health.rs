@@ -35,8 +35,11 @@ impl Controller {
 
     /// One round; the first one of a start comes before the first routes.
     pub(crate) async fn health_round(&self) -> Result<(), ControllerError> {
-        let apps: HashMap<AppId, App> =
-            list::<App>(&*self.store, keys::APPS).await?.into_iter().map(|found| (found.value.id, found.value)).collect();
+        let apps: HashMap<AppId, App> = list::<App>(&*self.store, keys::APPS)
+            .await?
+            .into_iter()
+            .map(|found| (found.value.id, found.value))
+            .collect();
         let check = |instance: &Instance| check_of(&apps, instance);
         let observed = self.scheduler.instances_observe().await?;
         let interval = |instance: &Instance| Duration::from_secs(u64::from(check(instance).interval_seconds));
@@ -70,7 +73,11 @@ impl Controller {
 
     /// Takes a failing instance out of rotation and stops it; the formations reconciler starts another in its place.
     async fn instance_replace(&self, instance: &Instance, why: &str) {
-        self.log(instance.workload.app, &instance.name(), format!("Health check failed: {} {why}; restarting it", instance.name()));
+        self.log(
+            instance.workload.app,
+            &instance.name(),
+            format!("Health check failed: {} {why}; restarting it", instance.name()),
+        );
         if let Err(error) = self.routes_publish().await {
             tracing::warn!(error = %chain(&error), "cannot publish the routes now");
         }

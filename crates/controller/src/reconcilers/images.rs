@@ -42,7 +42,8 @@ impl Controller {
     }
 
     async fn images_kept(&self, app: &App) -> Result<KeptImages, ControllerError> {
-        let recent = newest::<ReleaseRecord>(&*self.store, &keys::releases(app.id), self.releases_kept().await?).await?;
+        let recent =
+            newest::<ReleaseRecord>(&*self.store, &keys::releases(app.id), self.releases_kept().await?).await?;
         let mut images: Vec<_> = recent
             .into_iter()
             .filter_map(|found| ReleaseSummary::from(found.value).artifact.map(|artifact| artifact.image))
