@@ -3,14 +3,18 @@
 //! Base images are looked for on the engine first and pulled only if they are not there: that is what BuildKit does
 //! unless `pull` is set, and what lets a machine without a registry build. Dropping the future closes the request, and
 //! the engine then stops the build.
+//!
+//! The client serves the build's session on a task that it spawns and never ends: one connection would stay open for each
+//! build. So each build has a small runtime of its own, on a thread of its own, and all of it ends with the build.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use ambo_engine_docker::bollard::models::BuildInfoAux;
+use ambo_engine_docker::bollard::errors::Error;
+use ambo_engine_docker::bollard::models::{BuildInfo, BuildInfoAux};
 use ambo_engine_docker::bollard::query_parameters::{BuildImageOptions, BuildImageOptionsBuilder, BuilderVersion};
-use ambo_engine_docker::bollard::body_try_stream;
+use ambo_engine_docker::bollard::{Docker, body_try_stream};
 use ambo_engine_docker::{Engine, EngineError};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -31,6 +35,8 @@ const GENERATED_NAME: &str = ".ambo.Dockerfile";
 const PIECE_BYTES: usize = 64 << 10;
 /// Pieces that wait for the engine.
 const PIECES_MAX: usize = 16;
+/// Events that wait to be shown; the engine waits when there are more.
+const EVENTS_MAX: usize = 64;
 /// The build argument that names the source's version; every Dockerfile may declare it.
 const SOURCE_VERSION: &str = "SOURCE_VERSION";
 
@@ -45,10 +51,10 @@ pub(crate) async fn build(
     let client = engine.client_with_timeout(request.limits.duration).await;
     let client = client.map_err(|error| build_failure(error, None))?;
     let (body, context) = context(source, plan, request);
-    let mut events = client.build_image(options(plan, request), None, Some(body_try_stream(body)));
+    let mut events = events(client, options(plan, request), body);
     let mut progress = Progress::default();
     let mut image = None;
-    while let Some(event) = events.next().await {
+    while let Some(event) = events.recv().await {
         match event {
             Ok(event) => match event.aux {
                 Some(BuildInfoAux::BuildKit(status)) => {
@@ -70,6 +76,37 @@ pub(crate) async fn build(
         let message = "the engine ended the build without an image".to_owned();
         crate::failure::platform("build the image", EngineError::Failed { message })
     })
+}
+
+/// Runs the build on a runtime of its own, until it ends or the events' receiver is dropped.
+fn events(
+    client: Docker,
+    options: BuildImageOptions,
+    body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+) -> mpsc::Receiver<Result<BuildInfo, Error>> {
+    let (to, from) = mpsc::channel(EVENTS_MAX);
+    // The thread ends by itself: with the build, or when `from` is gone.
+    drop(tokio::task::spawn_blocking(move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(to.blocking_send(Err(error.into()))),
+        };
+        runtime.block_on(async {
+            let mut events = client.build_image(options, None, Some(body_try_stream(body)));
+            let forward = async {
+                while let Some(event) = events.next().await {
+                    if to.send(event).await.is_err() {
+                        break;
+                    }
+                }
+            };
+            tokio::select! {
+                () = forward => {}
+                () = to.closed() => {}
+            }
+        });
+    }));
+    from
 }
 
 fn options(plan: &Plan, request: &BuildRequest) -> BuildImageOptions {
@@ -117,7 +154,11 @@ impl Context {
 }
 
 /// Starts to write the context. The task ends when the body is dropped, for then nobody takes its pieces.
-fn context(source: &Source, plan: &Plan, request: &BuildRequest) -> (impl Stream<Item = io::Result<Bytes>> + Send + 'static, Context) {
+fn context(
+    source: &Source,
+    plan: &Plan,
+    request: &BuildRequest,
+) -> (impl Stream<Item = io::Result<Bytes>> + Send + 'static, Context) {
     let (pieces, mut taken) = mpsc::channel::<io::Result<Bytes>>(PIECES_MAX);
     let cancel = CancelOnDrop::default();
     let cancelled = cancel.0.clone();

@@ -24,7 +24,11 @@ impl Dockerfile {
                     let mut words = rest.split_whitespace().filter(|word| !word.starts_with("--"));
                     let base = words.next().unwrap_or_default().to_ascii_lowercase();
                     found.has_command = stages.get(&base).copied().unwrap_or(false);
-                    stage = words.next().filter(|word| word.eq_ignore_ascii_case("as")).and(words.next()).map(str::to_ascii_lowercase);
+                    stage = words
+                        .next()
+                        .filter(|word| word.eq_ignore_ascii_case("as"))
+                        .and(words.next())
+                        .map(str::to_ascii_lowercase);
                 }
                 "CMD" | "ENTRYPOINT" => found.has_command = !matches!(rest.trim(), "" | "[]"),
                 _ => {}

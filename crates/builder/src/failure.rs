@@ -21,7 +21,9 @@ pub(crate) fn build_failure(error: EngineError, failed: Option<Failed>) -> Build
         return BuildError::DiskFull;
     }
     let reason = reason(&message);
-    if let Some(place) = reason.strip_prefix("dockerfile parse error ").or_else(|| reason.strip_prefix("Dockerfile parse error ")) {
+    if let Some(place) =
+        reason.strip_prefix("dockerfile parse error ").or_else(|| reason.strip_prefix("Dockerfile parse error "))
+    {
         let place = place.trim_start_matches("on ");
         return BuildError::Step(format!("the Dockerfile cannot be read: {place}"));
     }
@@ -78,17 +80,28 @@ pub(crate) fn is_disk_full(message: &str) -> bool {
 
 /// What failed in the engine itself: its own words, its connections.
 fn is_platforms(message: &str) -> bool {
-    ["context canceled", "no active session", "transport is closing", "connection refused", "rpc error: code = Unavailable"]
-        .iter()
-        .any(|sign| message.contains(sign))
+    [
+        "context canceled",
+        "no active session",
+        "transport is closing",
+        "connection refused",
+        "rpc error: code = Unavailable",
+    ]
+    .iter()
+    .any(|sign| message.contains(sign))
 }
 
 /// The message without the layers of the engine that it came through.
 fn reason(message: &str) -> &str {
     let mut reason = message.trim();
-    while let Some(rest) = ["failed to solve with frontend dockerfile.v0: ", "failed to create LLB definition: ", "failed to solve: ", "rpc error: code = Unknown desc = "]
-        .iter()
-        .find_map(|layer| reason.strip_prefix(layer))
+    while let Some(rest) = [
+        "failed to solve with frontend dockerfile.v0: ",
+        "failed to create LLB definition: ",
+        "failed to solve: ",
+        "rpc error: code = Unknown desc = ",
+    ]
+    .iter()
+    .find_map(|layer| reason.strip_prefix(layer))
     {
         reason = rest;
     }
@@ -111,17 +124,30 @@ mod tests {
     }
 
     fn step(instruction: &str, error: &str) -> Option<Failed> {
-        Some(Failed::Step { instruction: instruction.to_owned(), error: error.to_owned(), last: vec!["boo".to_owned()] })
+        Some(Failed::Step {
+            instruction: instruction.to_owned(),
+            error: error.to_owned(),
+            last: vec!["boo".to_owned()],
+        })
     }
 
     #[test]
     fn the_engines_words_become_what_a_user_can_act_on() {
         const SOLVE: &str = "failed to solve with frontend dockerfile.v0: failed to create LLB definition: ";
-        let base = Failed::BaseImage { image: "nosuch:1".into(), reason: "failed to do request: Head \"https://r/\": no such host".into() };
+        let base = Failed::BaseImage {
+            image: "nosuch:1".into(),
+            reason: "failed to do request: Head \"https://r/\": no such host".into(),
+        };
         let told = [
-            told("executor failed running [/bin/sh -c x]: exit code: 7", step("RUN x", "executor failed running [/bin/sh -c x]: exit code: 7")),
+            told(
+                "executor failed running [/bin/sh -c x]: exit code: 7",
+                step("RUN x", "executor failed running [/bin/sh -c x]: exit code: 7"),
+            ),
             told("x", step("RUN x", "process \"/bin/sh -c x\" did not complete successfully: exit code: 137")),
-            told("failed to compute cache key: \"/nope\" not found: not found", step("COPY nope /", "\"/nope\" not found: not found")),
+            told(
+                "failed to compute cache key: \"/nope\" not found: not found",
+                step("COPY nope /", "\"/nope\" not found: not found"),
+            ),
             told(&format!("{SOLVE}dockerfile parse error line 2: unknown instruction: RUNX"), None),
             told(&format!("{SOLVE}the Dockerfile cannot be empty"), None),
             told(&format!("{SOLVE}failed to do request: x"), Some(base)),
@@ -146,7 +172,8 @@ mod tests {
     fn an_engine_that_is_gone_is_nobodys_build_failure() {
         let error = build_failure(EngineError::down(std::io::Error::other("gone")), step("RUN x", "context canceled"));
         assert!(matches!(error, BuildError::Platform { .. }));
-        let closed = EngineError::Failed { message: "rpc error: code = Unavailable desc = transport is closing".into() };
+        let closed =
+            EngineError::Failed { message: "rpc error: code = Unavailable desc = transport is closing".into() };
         assert!(matches!(build_failure(closed, None), BuildError::Platform { .. }));
     }
 }

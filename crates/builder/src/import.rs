@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use ambo_engine_docker::bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
+use ambo_engine_docker::bollard::query_parameters::{
+    CreateImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+};
 use ambo_engine_docker::{Engine, EngineError};
 use ambo_model::{Artifact, ImageReference};
 use futures::StreamExt;
@@ -15,7 +17,11 @@ use crate::processes::process_table_of_image;
 use crate::push;
 
 /// Pulls, or takes the engine's own copy; tags, pushes, describes.
-pub(crate) async fn import(engine: &Engine, import: &ImageImport, printer: &mut Printer) -> Result<Artifact, BuildError> {
+pub(crate) async fn import(
+    engine: &Engine,
+    import: &ImageImport,
+    printer: &mut Printer,
+) -> Result<Artifact, BuildError> {
     let reference = import.reference.as_str();
     printer.heading(&format!("Pulling {reference}")).await;
     let before = match image_find(engine, reference).await {
@@ -34,7 +40,12 @@ pub(crate) async fn import(engine: &Engine, import: &ImageImport, printer: &mut 
     }
     tagged.map_err(|error| engine_failure("tag the image", error))?;
     let image = push::push(engine, &import.repository, &import.tag, &import.login, printer).await?;
-    Ok(Artifact { image, processes: process_table_of_image(None), exposed_port: facts.exposed_port, kind: "image".to_owned() })
+    Ok(Artifact {
+        image,
+        processes: process_table_of_image(None),
+        exposed_port: facts.exposed_port,
+        kind: "image".to_owned(),
+    })
 }
 
 async fn copy_or_fault(

@@ -19,8 +19,12 @@ pub(crate) struct ImageFacts {
 impl ImageFacts {
     fn of(image: ImageInspect) -> Self {
         let config = image.config.unwrap_or_default();
-        let exposed: Vec<u16> =
-            config.exposed_ports.unwrap_or_default().iter().filter_map(|port| port.strip_suffix("/tcp")?.parse().ok()).collect();
+        let exposed: Vec<u16> = config
+            .exposed_ports
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|port| port.strip_suffix("/tcp")?.parse().ok())
+            .collect();
         let given = |words: Option<Vec<String>>| words.is_some_and(|words| !words.is_empty());
         Self {
             id: image.id.unwrap_or_default(),

@@ -79,7 +79,8 @@ impl Printer {
         } else if !self.cut {
             self.cut = true;
             let cap = ByteSize::bytes(self.cap);
-            self.problem(&format!("the output is longer than {cap}: the rest of it is not shown, the build goes on")).await;
+            self.problem(&format!("the output is longer than {cap}: the rest of it is not shown, the build goes on"))
+                .await;
         }
     }
 
@@ -182,7 +183,10 @@ mod tests {
 
     #[test]
     fn carriage_returns_overwrite_and_colours_go() {
-        assert_eq!(lines(&["a\r\nb", "c\n10%\r20%\r", "30%\n\u{1b}[32mok\u{1b}[0m\x07\tx"]), ["a", "bc", "30%", "ok\tx"]);
+        assert_eq!(
+            lines(&["a\r\nb", "c\n10%\r20%\r", "30%\n\u{1b}[32mok\u{1b}[0m\x07\tx"]),
+            ["a", "bc", "30%", "ok\tx"]
+        );
         assert_eq!(lines(&["done\r", "\nnext"]), ["done", "next"], "a line end may come in two pieces");
     }
 
@@ -220,7 +224,11 @@ mod tests {
     async fn the_values_of_build_arguments_are_hidden_line_by_line() {
         let (to, mut from) = mpsc::channel(100);
         let mut printer = Printer::new(to, 4000);
-        let arguments = [("TOKEN".to_owned(), Secret::new("s3cret")), ("KEY".to_owned(), Secret::new("line one\nline two")), ("N".to_owned(), Secret::new("1"))];
+        let arguments = [
+            ("TOKEN".to_owned(), Secret::new("s3cret")),
+            ("KEY".to_owned(), Secret::new("line one\nline two")),
+            ("N".to_owned(), Secret::new("1")),
+        ];
         printer.mask_set(Mask::new(arguments.iter().map(|(name, value)| (name, value))));
         printer.detail("RUN login s3cret && echo line two 1").await;
         assert_eq!(from.recv().await.unwrap(), "       RUN login [TOKEN] && echo [KEY] 1");

@@ -17,7 +17,9 @@ use crate::port::BuildError;
 /// When nothing would run.
 pub fn process_table(plan: &Plan) -> Result<ProcessTable, BuildError> {
     match (&plan.recipe, &plan.procfile) {
-        (Recipe::Dockerfile(file), Some(procfile)) if file.has_command() => Ok(with_web(procfile.process_table(), Command::Image)),
+        (Recipe::Dockerfile(file), Some(procfile)) if file.has_command() => {
+            Ok(with_web(procfile.process_table(), Command::Image))
+        }
         (_, Some(procfile)) => Ok(procfile.process_table()),
         (Recipe::Dockerfile(_), None) => Ok(ProcessTable::image_as_web()),
         (Recipe::Generated(generated), None) => match &generated.web {
@@ -52,7 +54,13 @@ mod tests {
         let table = process_table(&plan(&SourceTree::of(files)).unwrap());
         table.map_or_else(
             |error| error.to_string(),
-            |table| table.iter().map(|(process, entry)| format!("{process}={}", entry.command)).collect::<Vec<_>>().join(" "),
+            |table| {
+                table
+                    .iter()
+                    .map(|(process, entry)| format!("{process}={}", entry.command))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            },
         )
     }
 

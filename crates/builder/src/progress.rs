@@ -38,10 +38,7 @@ struct Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failed {
     /// A base image is not to be had.
-    BaseImage {
-        image: String,
-        reason: String,
-    },
+    BaseImage { image: String, reason: String },
     Step {
         /// The instruction: `RUN npm ci`.
         instruction: String,
@@ -74,7 +71,8 @@ impl Progress {
     /// Where the build failed, if a step did.
     pub(crate) fn failed(&mut self) -> Option<Failed> {
         let cancelled = |error: &str| error.contains("context canceled");
-        let step = self.steps.values_mut().filter(|step| !step.error.is_empty()).min_by_key(|step| cancelled(&step.error))?;
+        let step =
+            self.steps.values_mut().filter(|step| !step.error.is_empty()).min_by_key(|step| cancelled(&step.error))?;
         if let Some(image) = step.name.strip_prefix(METADATA_STEP) {
             let image = image.trim_start_matches("docker.io/library/").trim_start_matches("docker.io/");
             return Some(Failed::BaseImage { image: image.to_owned(), reason: step.error.clone() });
@@ -95,7 +93,8 @@ impl Progress {
             return;
         }
         let step = self.steps.entry(vertex.digest.clone()).or_default();
-        step.name = shorten(&vertex.name.split_whitespace().collect::<Vec<_>>().join(" "), STEP_CHARS_MAX);
+        let name = vertex.name.split_whitespace().collect::<Vec<_>>().join(" ");
+        step.name = shorten(&name.replacen("FROM docker.io/library/", "FROM ", 1), STEP_CHARS_MAX);
         step.error.clone_from(&vertex.error);
         let is_step = step.name.starts_with('[') && !step.name.starts_with("[internal]");
         if is_step && !step.shown && (vertex.started.is_some() || vertex.cached) {
@@ -149,7 +148,12 @@ mod tests {
         let mut progress = Progress::default();
         let cached = Vertex { cached: true, ..vertex("b", "[2/3] RUN a \\\n  b") };
         let waiting = Vertex { started: None, ..vertex("c", "[3/3] RUN c") };
-        let events = steps(vec![vertex("i", "[internal] load remote build context"), vertex("a", "[1/3] FROM x"), cached.clone(), waiting]);
+        let events = steps(vec![
+            vertex("i", "[internal] load remote build context"),
+            vertex("a", "[1/3] FROM docker.io/library/x"),
+            cached.clone(),
+            waiting,
+        ]);
         assert_eq!(progress.apply(&events), ["[1/3] FROM x", "[2/3] RUN a \\ b (cached)"]);
         assert!(progress.apply(&steps(vec![cached, vertex("e", "exporting to image")])).is_empty());
     }
@@ -192,7 +196,12 @@ mod tests {
     #[test]
     fn a_pulled_layer_is_told_once() {
         let mut progress = Progress::default();
-        let status = VertexStatus { id: format!("sha256:{}", "a".repeat(64)), total: 2 << 20, completed: Some(Default::default()), ..Default::default() };
+        let status = VertexStatus {
+            id: format!("sha256:{}", "a".repeat(64)),
+            total: 2 << 20,
+            completed: Some(Default::default()),
+            ..Default::default()
+        };
         let event = StatusResponse { statuses: vec![status.clone(), status], ..Default::default() };
         assert_eq!(progress.apply(&event), ["pulled layer aaaaaaaaaaaa (2M)"]);
         assert!(progress.apply(&event).is_empty());

@@ -20,11 +20,16 @@ use crate::port::{BuildError, ImagesPruned};
 const UNPUSHED_AGE_MIN_S: i64 = 6 * 60 * 60;
 
 /// Removes the repository's images from the engine, but those to keep and those in use.
-pub(crate) async fn images_prune(engine: &Engine, repository: &str, keep: &[ImageDigest]) -> Result<ImagesPruned, BuildError> {
+pub(crate) async fn images_prune(
+    engine: &Engine,
+    repository: &str,
+    keep: &[ImageDigest],
+) -> Result<ImagesPruned, BuildError> {
     let pruned = async {
         let client = engine.client().await?;
         let images = client.list_images(Some(ListImagesOptionsBuilder::default().all(false).build())).await?;
-        let containers = client.list_containers(Some(ListContainersOptionsBuilder::default().all(true).build())).await?;
+        let containers =
+            client.list_containers(Some(ListContainersOptionsBuilder::default().all(true).build())).await?;
         let used = containers.into_iter().filter_map(|container| container.image_id).collect();
         let mut pruned = ImagesPruned::default();
         for image in plan(&images, repository, keep, &used, Timestamp::now()) {
@@ -68,14 +73,26 @@ struct Removal {
     names: Vec<String>,
 }
 
-fn plan(images: &[ImageSummary], repository: &str, keep: &[ImageDigest], used: &HashSet<String>, now: Timestamp) -> Vec<Removal> {
+fn plan(
+    images: &[ImageSummary],
+    repository: &str,
+    keep: &[ImageDigest],
+    used: &HashSet<String>,
+    now: Timestamp,
+) -> Vec<Removal> {
     let mut removals = Vec::new();
     for image in images {
-        let tags: Vec<&String> = image.repo_tags.iter().filter(|name| name.rsplit_once(':').is_some_and(|(name, _)| name == repository)).collect();
+        let tags: Vec<&String> = image
+            .repo_tags
+            .iter()
+            .filter(|name| name.rsplit_once(':').is_some_and(|(name, _)| name == repository))
+            .collect();
         let digests: Vec<(&String, &str)> = image
             .repo_digests
             .iter()
-            .filter_map(|name| name.split_once('@').filter(|(of, _)| *of == repository).map(|(_, digest)| (name, digest)))
+            .filter_map(|name| {
+                name.split_once('@').filter(|(of, _)| *of == repository).map(|(_, digest)| (name, digest))
+            })
             .collect();
         let kept = digests.iter().any(|(_, digest)| keep.iter().any(|keep| keep.as_str() == *digest));
         let on_its_way = digests.is_empty() && now.as_second().saturating_sub(image.created) < UNPUSHED_AGE_MIN_S;
@@ -83,7 +100,11 @@ fn plan(images: &[ImageSummary], repository: &str, keep: &[ImageDigest], used: &
             continue;
         }
         // Removing the last tag takes the digests of the repository along.
-        let names = if tags.is_empty() { digests.iter().map(|(name, _)| (*name).clone()).collect() } else { tags.into_iter().cloned().collect() };
+        let names = if tags.is_empty() {
+            digests.iter().map(|(name, _)| (*name).clone()).collect()
+        } else {
+            tags.into_iter().cloned().collect()
+        };
         removals.push(Removal { names });
     }
     removals

@@ -21,13 +21,21 @@ fn node_with_a_lock_file_and_a_build_script() {
 
 #[test]
 fn node_without_packages_installs_nothing() {
-    assert_snapshot!(text(&[("package.json", r#"{"scripts":{"start":"node server.js"}}"#), (".nvmrc", "v18\n"), ("server.js", "")]));
+    assert_snapshot!(text(&[
+        ("package.json", r#"{"scripts":{"start":"node server.js"}}"#),
+        (".nvmrc", "v18\n"),
+        ("server.js", "")
+    ]));
 }
 
 #[test]
 fn node_with_pnpm_and_yarn() {
     let package = r#"{"dependencies":{"a":"1"},"main":"./index.js","scripts":{"prestart":"x","start":"y"}}"#;
-    assert_snapshot!(text(&[("package.json", package), ("pnpm-lock.yaml", ""), (".tool-versions", "nodejs 20.11.1\n")]));
+    assert_snapshot!(text(&[
+        ("package.json", package),
+        ("pnpm-lock.yaml", ""),
+        (".tool-versions", "nodejs 20.11.1\n")
+    ]));
     assert_snapshot!(text(&[("package.json", package), ("yarn.lock", "")]));
     let berry = r#"{"dependencies":{"a":"1"},"packageManager":"yarn@4.1.0"}"#;
     assert_snapshot!(text(&[("package.json", berry), ("yarn.lock", ""), ("server.js", "")]));
@@ -35,7 +43,8 @@ fn node_with_pnpm_and_yarn() {
 
 #[test]
 fn python_with_packages() {
-    let files = [("requirements.txt", "flask\ngunicorn\n"), ("runtime.txt", "python-3.11.9\n"), ("app.py", "app = Flask()")];
+    let files =
+        [("requirements.txt", "flask\ngunicorn\n"), ("runtime.txt", "python-3.11.9\n"), ("app.py", "app = Flask()")];
     assert_snapshot!(text(&files));
 }
 
@@ -48,7 +57,10 @@ fn python_without_packages_installs_nothing() {
 fn python_with_uv_poetry_pipenv_and_pip() {
     let project = "[project]\nname = \"x\"\nrequires-python = \">=3.10,<3.12\"\ndependencies = [\"uvicorn\"]\n";
     assert_snapshot!(text(&[("pyproject.toml", project), ("uv.lock", ""), ("main.py", "app = x()")]));
-    assert_snapshot!(text(&[("pyproject.toml", "[tool.poetry.dependencies]\npython = \"^3.10\""), ("poetry.lock", "")]));
+    assert_snapshot!(text(&[
+        ("pyproject.toml", "[tool.poetry.dependencies]\npython = \"^3.10\""),
+        ("poetry.lock", "")
+    ]));
     assert_snapshot!(text(&[("Pipfile", "[requires]\npython_version = \"3.10\""), ("Pipfile.lock", "")]));
     assert_snapshot!(text(&[("pyproject.toml", project)]));
     assert_snapshot!(text(&[("requirements.txt", "-r base.txt\n")]));
@@ -56,15 +68,26 @@ fn python_with_uv_poetry_pipenv_and_pip() {
 
 #[test]
 fn go_programs_at_the_root_and_below_cmd() {
-    assert_snapshot!(text(&[("go.mod", "module example.com/team/shop/v2\n\ngo 1.22\n"), ("go.sum", ""), ("main.go", "")]));
-    assert_snapshot!(text(&[("go.mod", "module x\ntoolchain go1.23.4\n"), ("cmd/serve/main.go", ""), ("vendor/m.txt", "")]));
+    assert_snapshot!(text(&[
+        ("go.mod", "module example.com/team/shop/v2\n\ngo 1.22\n"),
+        ("go.sum", ""),
+        ("main.go", "")
+    ]));
+    assert_snapshot!(text(&[
+        ("go.mod", "module x\ntoolchain go1.23.4\n"),
+        ("cmd/serve/main.go", ""),
+        ("vendor/m.txt", "")
+    ]));
 }
 
 #[test]
 fn ruby_with_rails_and_with_rack() {
     let rails = [
-        ("Gemfile", "ruby \"3.2.2\"\ngem \"rails\""), ("Gemfile.lock", "sprockets"), ("bin/rails", ""),
-        ("config/application.rb", ""), ("package.json", "{}"),
+        ("Gemfile", "ruby \"3.2.2\"\ngem \"rails\""),
+        ("Gemfile.lock", "sprockets"),
+        ("bin/rails", ""),
+        ("config/application.rb", ""),
+        ("package.json", "{}"),
     ];
     assert_snapshot!(text(&rails));
     assert_snapshot!(text(&[("Gemfile", ""), (".ruby-version", "ruby-3.1.4"), ("config.ru", "")]));
@@ -72,7 +95,12 @@ fn ruby_with_rails_and_with_rack() {
 
 #[test]
 fn rust_with_one_program() {
-    let files = [("Cargo.toml", "[package]\nname = \"shop\""), ("Cargo.lock", ""), ("src/main.rs", ""), ("rust-toolchain.toml", "[toolchain]\nchannel = \"1.85.0\"")];
+    let files = [
+        ("Cargo.toml", "[package]\nname = \"shop\""),
+        ("Cargo.lock", ""),
+        ("src/main.rs", ""),
+        ("rust-toolchain.toml", "[toolchain]\nchannel = \"1.85.0\""),
+    ];
     assert_snapshot!(text(&files));
 }
 
@@ -85,7 +113,9 @@ fn static_sites_with_and_without_settings() {
 
 #[test]
 fn caches_belong_to_one_app() {
-    let Recipe::Generated(generated) = plan(&SourceTree::of(&[("go.mod", "module x")])).unwrap().recipe else { panic!() };
+    let Recipe::Generated(generated) = plan(&SourceTree::of(&[("go.mod", "module x")])).unwrap().recipe else {
+        panic!()
+    };
     let text = generated.text_scoped("shop");
     assert!(text.contains("--mount=type=cache,id=shop-go-pkg-mod,target=/go/pkg/mod go mod download"), "{text}");
     assert_eq!(text.matches("type=cache,id=shop").count(), generated.text.matches("type=cache").count());

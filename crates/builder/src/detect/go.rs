@@ -11,10 +11,14 @@ const VERSION_DEFAULT: &str = "1.24";
 pub(super) fn plan(tree: &SourceTree) -> Result<Option<GeneratedDockerfile>, BuildError> {
     let Some(module) = tree.text("go.mod") else { return Ok(None) };
     let word = |name: &str| {
-        module.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(' ').map(|rest| rest.trim().to_owned()))
+        module
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(' ').map(|rest| rest.trim().to_owned()))
     };
     let toolchain = word("toolchain").and_then(|text| version::plain(text.trim_start_matches("go")));
-    let version = toolchain.or_else(|| word("go").and_then(|text| version::plain(&text))).unwrap_or_else(|| VERSION_DEFAULT.to_owned());
+    let version = toolchain
+        .or_else(|| word("go").and_then(|text| version::plain(&text)))
+        .unwrap_or_else(|| VERSION_DEFAULT.to_owned());
     let web = program(tree, word("module").as_deref()).map(|program| format!("bin/{program}"));
 
     let mut lines = Lines::default();
@@ -33,16 +37,25 @@ pub(super) fn plan(tree: &SourceTree) -> Result<Option<GeneratedDockerfile>, Bui
         .user_made()
         .copied(". ./")
         .copied("--from=build /out/ bin/");
-    Ok(Some(GeneratedDockerfile { language: "Go", text: lines.finish(web.as_deref()), web: shell(web.as_deref()), leaves_out: ".git\nbin\n" }))
+    Ok(Some(GeneratedDockerfile {
+        language: "Go",
+        text: lines.finish(web.as_deref()),
+        web: shell(web.as_deref()),
+        leaves_out: ".git\nbin\n",
+    }))
 }
 
 /// The program's name: the module's at the root, else the only one below `cmd/`.
 fn program(tree: &SourceTree, module: Option<&str>) -> Option<String> {
-    let at_root = tree.iter().any(|(path, _)| path.components().count() == 1 && path.extension().is_some_and(|kind| kind == "go"));
+    let at_root = tree
+        .iter()
+        .any(|(path, _)| path.components().count() == 1 && path.extension().is_some_and(|kind| kind == "go"));
     let name = if at_root {
         let mut parts = module?.trim_matches('"').rsplit('/');
         let last = parts.next()?;
-        let is_version = last.strip_prefix('v').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_version = last
+            .strip_prefix('v')
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
         if is_version { parts.next().unwrap_or(last).to_owned() } else { last.to_owned() }
     } else {
         let mut commands = tree.iter().filter_map(|(path, _)| {

@@ -12,7 +12,8 @@ const VERSION_DEFAULT: u32 = 22;
 
 pub(super) fn plan(tree: &SourceTree) -> Result<Option<GeneratedDockerfile>, BuildError> {
     let Some(text) = tree.text("package.json") else { return Ok(None) };
-    let package: Value = serde_json::from_str(&text).map_err(|error| fault(format!("`package.json` is no JSON: {error}")))?;
+    let package: Value =
+        serde_json::from_str(&text).map_err(|error| fault(format!("`package.json` is no JSON: {error}")))?;
     let base = format!("node:{}-bookworm-slim", version_of(tree, &package));
     let web = web(tree, &package);
     let manager = Manager::of(tree, &package);
@@ -44,11 +45,15 @@ fn stage_build(lines: &mut Lines, tree: &SourceTree, base: &str, manager: &Manag
         lines.add(format!("RUN {setup}"));
     }
     if installs {
-        let manifests: Vec<&str> =
-            ["package.json", manager.lock, ".npmrc", ".yarnrc.yml", "pnpm-workspace.yaml"].into_iter().filter(|file| tree.has_file(file)).collect();
+        let manifests: Vec<&str> = ["package.json", manager.lock, ".npmrc", ".yarnrc.yml", "pnpm-workspace.yaml"]
+            .into_iter()
+            .filter(|file| tree.has_file(file))
+            .collect();
         // Workspaces and local packages need more than the manifests at the root.
         let whole = tree.has_file("pnpm-workspace.yaml")
-            || tree.text("package.json").is_some_and(|text| text.contains("\"workspaces\"") || text.contains("\"file:"));
+            || tree
+                .text("package.json")
+                .is_some_and(|text| text.contains("\"workspaces\"") || text.contains("\"file:"));
         let from = if whole { ".".to_owned() } else { manifests.join(" ") };
         lines.add(format!("COPY {from} ./")).run_cached(&[manager.cache], manager.install);
     }
@@ -106,7 +111,11 @@ impl Manager {
                 }
             };
         }
-        let install = if tree.has_file("package-lock.json") || tree.has_file("npm-shrinkwrap.json") { "npm ci" } else { "npm install" };
+        let install = if tree.has_file("package-lock.json") || tree.has_file("npm-shrinkwrap.json") {
+            "npm ci"
+        } else {
+            "npm install"
+        };
         let lock = if tree.has_file("npm-shrinkwrap.json") { "npm-shrinkwrap.json" } else { "package-lock.json" };
         Self { name: "npm", lock, setup: None, cache: "/root/.npm", install, prune: "npm prune --omit=dev" }
     }

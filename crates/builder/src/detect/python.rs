@@ -66,7 +66,12 @@ fn install(tree: &SourceTree, project: Option<&Table>) -> Option<Install> {
     let needs = |files: &[&str]| files.iter().filter(|file| tree.has_file(file)).copied().collect::<Vec<_>>().join(" ");
     if tree.has_file("uv.lock") {
         let command = "UV_PROJECT_ENVIRONMENT=/opt/venv uv sync --frozen --no-dev --no-install-project";
-        return Some(Install { tool: &["uv"], needs: needs(&["pyproject.toml", "uv.lock"]), caches: &[UV_CACHE], command });
+        return Some(Install {
+            tool: &["uv"],
+            needs: needs(&["pyproject.toml", "uv.lock"]),
+            caches: &[UV_CACHE],
+            command,
+        });
     }
     if tree.has_file("poetry.lock") {
         let command = "poetry install --only main --no-root --no-interaction";
@@ -77,7 +82,8 @@ fn install(tree: &SourceTree, project: Option<&Table>) -> Option<Install> {
         let wanted = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         wanted().next()?;
         // Other files and local packages: the whole source has to be there.
-        let local = wanted().any(|line| line.starts_with(['-', '.', '/']) && !line.starts_with("--") || line.contains("file:"));
+        let local =
+            wanted().any(|line| line.starts_with(['-', '.', '/']) && !line.starts_with("--") || line.contains("file:"));
         let needs = if local { "." } else { "requirements.txt" }.to_owned();
         return Some(Install { tool: &[], needs, caches: &[PIP_CACHE], command: "pip install -r requirements.txt" });
     }
@@ -92,12 +98,15 @@ fn install(tree: &SourceTree, project: Option<&Table>) -> Option<Install> {
 
 /// What runs the app when no Procfile says it.
 fn web(tree: &SourceTree) -> Option<String> {
-    let packages = ["requirements.txt", "pyproject.toml", "Pipfile"].iter().filter_map(|file| tree.text(file)).collect::<String>();
+    let packages =
+        ["requirements.txt", "pyproject.toml", "Pipfile"].iter().filter_map(|file| tree.text(file)).collect::<String>();
     let packages = packages.to_ascii_lowercase();
     for file in ["app.py", "main.py", "wsgi.py"] {
         let Some(text) = tree.text(file) else { continue };
         let module = file.trim_end_matches(".py");
-        let object = ["app", "application"].into_iter().find(|name| text.lines().any(|line| line.starts_with(&format!("{name} ="))));
+        let object = ["app", "application"]
+            .into_iter()
+            .find(|name| text.lines().any(|line| line.starts_with(&format!("{name} ="))));
         if let Some(object) = object {
             if packages.contains("uvicorn") || packages.contains("fastapi[standard]") {
                 return Some(format!("uvicorn {module}:{object} --host 0.0.0.0 --port $PORT"));
@@ -114,7 +123,8 @@ fn web(tree: &SourceTree) -> Option<String> {
 }
 
 fn version_of(tree: &SourceTree, project: Option<&Table>, pipfile: Option<&Table>) -> String {
-    let named = |text: String| version::first_line(&text).and_then(|line| version::plain(line.trim_start_matches("python-")));
+    let named =
+        |text: String| version::first_line(&text).and_then(|line| version::plain(line.trim_start_matches("python-")));
     let files = [".python-version", "runtime.txt"].into_iter().find_map(|file| tree.text(file).and_then(named));
     let tool = || tree.text(".tool-versions").and_then(|text| version::tool(&text, "python"));
     let pip = || pipfile?.get("requires")?.get("python_version")?.as_str().and_then(version::plain);
@@ -148,8 +158,14 @@ mod tests {
     #[test]
     fn ranges_of_python_versions_mean_the_newest_that_they_take() {
         let cases = [
-            (">=3.9", "3.12"), (">=3.9,<3.12", "3.11"), ("^3.10", "3.12"), ("==3.11.*", "3.11"), (">=3.13", "3.13"),
-            ("~=3.10", "3.10"), (">=3.8,<4.0", "3.12"), ("3.11", "3.11"),
+            (">=3.9", "3.12"),
+            (">=3.9,<3.12", "3.11"),
+            ("^3.10", "3.12"),
+            ("==3.11.*", "3.11"),
+            (">=3.13", "3.13"),
+            ("~=3.10", "3.10"),
+            (">=3.8,<4.0", "3.12"),
+            ("3.11", "3.11"),
         ];
         for (range, wanted) in cases {
             assert_eq!(from_range(range).as_deref(), Some(wanted), "{range}");

@@ -33,7 +33,9 @@ pub(super) fn plan(tree: &SourceTree) -> Result<Option<GeneratedDockerfile>, Bui
             if locked { "BUNDLE_FROZEN=1 bundle install --jobs 4" } else { "bundle install --jobs 4" },
         )
         .add("COPY . .");
-    if rails && ["sprockets", "propshaft"].iter().any(|gem| tree.text("Gemfile.lock").is_some_and(|lock| lock.contains(gem))) {
+    if rails
+        && ["sprockets", "propshaft"].iter().any(|gem| tree.text("Gemfile.lock").is_some_and(|lock| lock.contains(gem)))
+    {
         lines.add("RUN SECRET_KEY_BASE_DUMMY=1 SECRET_KEY_BASE=unused bin/rails assets:precompile");
     }
     lines

@@ -12,8 +12,9 @@ const VERSION_DEFAULT: &str = "1";
 
 pub(super) fn plan(tree: &SourceTree) -> Result<Option<GeneratedDockerfile>, BuildError> {
     let Some(text) = tree.text("Cargo.toml") else { return Ok(None) };
-    let manifest: Table =
-        text.parse().map_err(|error: toml::de::Error| fault(format!("`Cargo.toml` is no TOML: {}", error.message())))?;
+    let manifest: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| fault(format!("`Cargo.toml` is no TOML: {}", error.message())))?;
     let web = program(tree, &manifest).map(|program| format!("bin/{program}"));
     let locked = if tree.has_file("Cargo.lock") { " --locked" } else { "" };
 
@@ -35,7 +36,12 @@ pub(super) fn plan(tree: &SourceTree) -> Result<Option<GeneratedDockerfile>, Bui
         .user_made()
         .copied(". ./")
         .copied("--from=build /out/ bin/");
-    Ok(Some(GeneratedDockerfile { language: "Rust", text: lines.finish(web.as_deref()), web: shell(web.as_deref()), leaves_out: ".git\ntarget\n" }))
+    Ok(Some(GeneratedDockerfile {
+        language: "Rust",
+        text: lines.finish(web.as_deref()),
+        web: shell(web.as_deref()),
+        leaves_out: ".git\ntarget\n",
+    }))
 }
 
 /// The only program's name, if there is only one at the root.
@@ -55,7 +61,15 @@ fn program(tree: &SourceTree, manifest: &Table) -> Option<String> {
 }
 
 fn version_of(tree: &SourceTree) -> String {
-    let from_toml = || tree.text("rust-toolchain.toml")?.parse::<Table>().ok()?.get("toolchain")?.get("channel")?.as_str().and_then(version::plain);
+    let from_toml = || {
+        tree.text("rust-toolchain.toml")?
+            .parse::<Table>()
+            .ok()?
+            .get("toolchain")?
+            .get("channel")?
+            .as_str()
+            .and_then(version::plain)
+    };
     let from_text = || version::plain(version::first_line(&tree.text("rust-toolchain")?)?);
     from_toml().or_else(from_text).unwrap_or_else(|| VERSION_DEFAULT.to_owned())
 }

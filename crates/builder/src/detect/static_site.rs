@@ -21,7 +21,8 @@ struct Settings {
 
 pub(super) fn plan(tree: &SourceTree) -> Result<Option<GeneratedDockerfile>, BuildError> {
     let Some(settings) = settings(tree)? else { return Ok(None) };
-    let command = "sed \"s/@PORT@/${PORT:-8080}/\" /etc/ambo-site.conf > /tmp/nginx.conf && exec nginx -c /tmp/nginx.conf";
+    let command =
+        "sed \"s/@PORT@/${PORT:-8080}/\" /etc/ambo-site.conf > /tmp/nginx.conf && exec nginx -c /tmp/nginx.conf";
     let mut lines = Lines::default();
     let quoted: Vec<String> = configuration(&settings).lines().map(|line| format!("'{line}'")).collect();
     lines
@@ -60,15 +61,20 @@ fn settings(tree: &SourceTree) -> Result<Option<Settings>, BuildError> {
         return Ok(found.map(|root| Settings {
             root: (*root).to_owned(),
             clean_urls: false,
-            error_page: tree.has_file(format!("{root}/404.html").trim_start_matches("./")).then(|| "404.html".to_owned()),
+            error_page: tree
+                .has_file(format!("{root}/404.html").trim_start_matches("./"))
+                .then(|| "404.html".to_owned()),
             fallback: None,
         }));
     };
-    let json: Value = serde_json::from_str(&text).map_err(|error| fault(format!("`static.json` is no JSON: {error}")))?;
+    let json: Value =
+        serde_json::from_str(&text).map_err(|error| fault(format!("`static.json` is no JSON: {error}")))?;
     let path = |value: Option<&Value>| value.and_then(Value::as_str).map(plain_path).transpose();
     let root = path(json.get("root"))?.unwrap_or_else(|| "public_html".to_owned());
     if root != "." && !tree.has_directory(&root) {
-        return Err(fault(format!("`static.json` says that the site is in `{root}`, which is no directory of the source")));
+        return Err(fault(format!(
+            "`static.json` says that the site is in `{root}`, which is no directory of the source"
+        )));
     }
     Ok(Some(Settings {
         root,
@@ -83,5 +89,9 @@ fn plain_path(text: &str) -> Result<String, BuildError> {
     let path = text.trim_start_matches(['.', '/']).trim_end_matches('/');
     let path = if path.is_empty() { "." } else { path };
     let ok = !path.contains("..") && path.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
-    if ok { Ok(path.to_owned()) } else { Err(fault(format!("`static.json` names `{text}`: use letters, digits, `.`, `_`, `-` and `/`"))) }
+    if ok {
+        Ok(path.to_owned())
+    } else {
+        Err(fault(format!("`static.json` names `{text}`: use letters, digits, `.`, `_`, `-` and `/`")))
+    }
 }

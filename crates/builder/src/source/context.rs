@@ -25,7 +25,9 @@ pub(crate) fn context_write(
             continue;
         }
         match &entry.kind {
-            EntryKind::Directory => tar.append_data(&mut header(EntryType::Directory, 0o755, entry.modified_s), path, io::empty())?,
+            EntryKind::Directory => {
+                tar.append_data(&mut header(EntryType::Directory, 0o755, entry.modified_s), path, io::empty())?
+            }
             EntryKind::Link { target } => {
                 tar.append_link(&mut header(EntryType::Symlink, 0o777, entry.modified_s), path, target)?;
             }
@@ -77,7 +79,10 @@ mod tests {
         let root = dir.path().join("root");
         std::fs::create_dir(&root).unwrap();
         let tree = unpack(&archive, &root, ambo_model::ByteSize::mib(1), &Cancelled::default()).unwrap();
-        assert_eq!(tree.entry(Path::new("keep/run")), Some(&Entry { kind: EntryKind::File { executable: true }, modified_s: 7 }));
+        assert_eq!(
+            tree.entry(Path::new("keep/run")),
+            Some(&Entry { kind: EntryKind::File { executable: true }, modified_s: 7 })
+        );
 
         let mut context = Vec::new();
         let ignore = Ignore::parse("drop");
@@ -90,8 +95,10 @@ mod tests {
             let mode = entry.header().mode().unwrap();
             seen.push(format!("{} {mode:o} {text}", entry.path().unwrap().display()));
         }
-        assert_eq!(seen, ["Dockerfile 644 hi", "keep/ 755 ", "keep/run 755 hi", ".x 644 new"].map(|line| {
-            if line.starts_with("keep/ ") { "keep 755 ".to_owned() } else { line.to_owned() }
-        }));
+        assert_eq!(
+            seen,
+            ["Dockerfile 644 hi", "keep/ 755 ", "keep/run 755 hi", ".x 644 new"]
+                .map(|line| { if line.starts_with("keep/ ") { "keep 755 ".to_owned() } else { line.to_owned() } })
+        );
     }
 }

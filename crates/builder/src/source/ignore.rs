@@ -40,7 +40,8 @@ impl Ignore {
             path.components().map(|part| part.as_os_str().to_string_lossy().chars().collect()).collect();
         let mut excluded = false;
         for pattern in &self.patterns {
-            if pattern.takes_back == excluded && (1..=names.len()).any(|end| parts_match(&pattern.parts, &names[..end])) {
+            if pattern.takes_back == excluded && (1..=names.len()).any(|end| parts_match(&pattern.parts, &names[..end]))
+            {
                 excluded = !pattern.takes_back;
             }
         }

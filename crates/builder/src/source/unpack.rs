@@ -43,18 +43,19 @@ impl Cancelled {
 ///
 /// # Errors
 /// [`BuildError::Archive`] names the entry at fault; [`BuildError::SourceTooLarge`] and [`BuildError::Empty`] as they say.
-pub fn unpack(
-    archive: &Path,
-    root: &Path,
-    limit: ByteSize,
-    cancelled: &Cancelled,
-) -> Result<SourceTree, BuildError> {
+pub fn unpack(archive: &Path, root: &Path, limit: ByteSize, cancelled: &Cancelled) -> Result<SourceTree, BuildError> {
     let mut file = File::open(archive).map_err(|error| disk("open the source archive", error))?;
     let mut magic = [0; 6];
     let length = read_up_to(&mut file, &mut magic).map_err(|error| disk("read the source archive", error))?;
     let rest = io::Cursor::new(magic[..length].to_vec()).chain(file);
-    let mut unpacker =
-        Unpacker { root, limit, left: limit.as_u64(), cancelled, tree: SourceTree::default(), pending: Pending::default() };
+    let mut unpacker = Unpacker {
+        root,
+        limit,
+        left: limit.as_u64(),
+        cancelled,
+        tree: SourceTree::default(),
+        pending: Pending::default(),
+    };
     match format(&magic[..length])? {
         Format::Tar => unpacker.run(BufReader::new(rest))?,
         Format::Gzip => unpacker.run(MultiGzDecoder::new(BufReader::new(rest)))?,
@@ -164,7 +165,9 @@ impl Unpacker<'_> {
                 b"linkpath" => self.pending.link = Some(attribute.value_bytes().to_vec()),
                 b"size" => self.pending.size = attribute.value().ok().and_then(|size| size.parse().ok()),
                 key if key.starts_with(b"GNU.sparse") => {
-                    return Err(BuildError::Archive("it holds a sparse file: make the archive without `--sparse`".into()));
+                    return Err(BuildError::Archive(
+                        "it holds a sparse file: make the archive without `--sparse`".into(),
+                    ));
                 }
                 _ => {}
             }
@@ -183,7 +186,9 @@ impl Unpacker<'_> {
             return Err(BuildError::SourceTooLarge(self.limit));
         }
         let modified_s = header.mtime().unwrap_or(0);
-        let link = || pending.link.clone().or_else(|| header.link_name_bytes().map(|link| link.into_owned())).unwrap_or_default();
+        let link = || {
+            pending.link.clone().or_else(|| header.link_name_bytes().map(|link| link.into_owned())).unwrap_or_default()
+        };
         let kind = match header.entry_type() {
             EntryType::Directory => self.directory(&path, &shown)?,
             EntryType::Regular | EntryType::Continuous if name.ends_with(b"/") => self.directory(&path, &shown)?,
@@ -195,7 +200,9 @@ impl Unpacker<'_> {
             EntryType::Link => self.hard_link(&path, &shown, &link())?,
             EntryType::Char | EntryType::Block => return Err(refused(&shown, "is a device")),
             EntryType::Fifo => return Err(refused(&shown, "is a fifo")),
-            EntryType::GNUSparse => return Err(refused(&shown, "is a sparse file: make the archive without `--sparse`")),
+            EntryType::GNUSparse => {
+                return Err(refused(&shown, "is a sparse file: make the archive without `--sparse`"));
+            }
             _ => return Err(refused(&shown, "is neither a file nor a directory nor a link")),
         };
         self.tree.insert(path, Entry { kind, modified_s });
@@ -271,7 +278,10 @@ impl Unpacker<'_> {
         let target = clean(target).ok().flatten();
         let target = target.ok_or_else(|| refused(shown, &format!("is a hard link out of the source, to `{name}`")))?;
         let Some(EntryKind::File { executable }) = self.tree.entry(&target).map(|entry| entry.kind.clone()) else {
-            return Err(refused(shown, &format!("is a hard link to `{name}`, which is no file before it in the archive")));
+            return Err(refused(
+                shown,
+                &format!("is a hard link to `{name}`, which is no file before it in the archive"),
+            ));
         };
         if target == path {
             return Ok(EntryKind::File { executable });
@@ -303,7 +313,9 @@ impl Unpacker<'_> {
         for parent in parents.into_iter().rev() {
             match self.tree.entry(parent).map(|entry| &entry.kind) {
                 Some(EntryKind::Directory) => {}
-                Some(_) => return Err(refused(shown, &format!("lies below `{}`, which is no directory", parent.display()))),
+                Some(_) => {
+                    return Err(refused(shown, &format!("lies below `{}`, which is no directory", parent.display())));
+                }
                 None => {
                     fs::create_dir(self.root.join(parent)).map_err(|error| write_error(shown, error))?;
                     self.tree.insert(parent.to_owned(), Entry { kind: EntryKind::Directory, modified_s: 0 });
