@@ -1,0 +1,90 @@
+//! The stations as the control plane's ports want them.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ambo_builder::ImageBuilder;
+use ambo_controller::chain;
+use ambo_controller::ports::{Artifacts, CollectedImages, KeptImages, Routes};
+use ambo_gitreceive::GitServer;
+use ambo_model::{AppId, ImageReference, InstanceId, RouteTable, Secret, Timestamp};
+use ambo_registry::{Keep, KeepTags, Registry, Retained, Retention};
+use ambo_router::RouterHandle;
+use ambo_scheduler_docker::{RegistryLogin, RegistryLogins};
+use async_trait::async_trait;
+
+/// The router of this process.
+#[derive(Debug)]
+pub(crate) struct LocalRoutes(pub(crate) RouterHandle);
+
+#[async_trait]
+impl Routes for LocalRoutes {
+    async fn routes_publish(&self, table: RouteTable) {
+        self.0.publish(table);
+    }
+
+    async fn instances_drained(&self, instances: &[InstanceId], deadline: Duration) {
+        self.0.drained(instances, deadline).await;
+    }
+}
+
+/// The registry, the git server and the engine's own copies of images. The first two know the control plane, and so are
+/// given only once it is there.
+#[derive(Clone)]
+pub(crate) struct LocalArtifacts {
+    pub(crate) builder: Arc<dyn ImageBuilder>,
+    pub(crate) registry: Arc<OnceLock<Registry>>,
+    pub(crate) git: Arc<OnceLock<GitServer>>,
+}
+
+#[async_trait]
+impl Artifacts for LocalArtifacts {
+    async fn app_remove(&self, app: AppId) -> Result<(), String> {
+        if let Some(git) = self.git.get() {
+            git.repository_remove(app).await.map_err(|error| chain(&error))?;
+        }
+        if let Some(registry) = self.registry.get() {
+            registry.repository_remove(app).await.map_err(|error| chain(&error))?;
+        }
+        Ok(())
+    }
+
+    async fn images_collect(&self, kept: &[KeptImages]) -> Result<CollectedImages, String> {
+        for app in kept {
+            self.builder.images_prune(&app.repository, &app.images).await.map_err(|error| chain(&error))?;
+        }
+        let Some(registry) = self.registry.get() else { return Ok(CollectedImages::default()) };
+        let collected =
+            registry.collect(&KeptByReleases(kept), Timestamp::now()).await.map_err(|error| chain(&error))?;
+        Ok(CollectedImages { manifest_count: collected.manifests, bytes: collected.freed })
+    }
+}
+
+struct KeptByReleases<'a>(&'a [KeptImages]);
+
+#[async_trait]
+impl Retention for KeptByReleases<'_> {
+    async fn retained(&self) -> Result<Retained, Box<dyn std::error::Error + Send + Sync>> {
+        let keep = |app: &KeptImages| Keep {
+            digests: app.images.iter().cloned().collect(),
+            tags: KeepTags::AllBut(ambo_controller::push::BUILD_TAG_PREFIX.to_owned()),
+        };
+        Ok(self.0.iter().map(|app| (app.app, keep(app))).collect())
+    }
+}
+
+/// Logs the engine in at our registry, and nowhere else.
+#[derive(Debug)]
+pub(crate) struct OwnRegistryLogin {
+    pub(crate) registry: String,
+    pub(crate) username: String,
+    pub(crate) password: Secret,
+}
+
+#[async_trait]
+impl RegistryLogins for OwnRegistryLogin {
+    async fn login(&self, image: &ImageReference) -> Option<RegistryLogin> {
+        let ours = image.as_str().strip_prefix(&self.registry).is_some_and(|rest| rest.starts_with('/'));
+        ours.then(|| RegistryLogin { username: self.username.clone(), password: self.password.clone() })
+    }
+}
