@@ -1,0 +1,35 @@
+use clap::{Args, Subcommand};
+
+/// `tokens`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokensCommand {
+    /// List your tokens
+    List(TokensList),
+    /// Make a token; it is shown this once
+    Create(TokensCreate),
+    /// Revoke a token
+    #[command(visible_aliases = ["remove", "destroy"])]
+    Revoke(TokensRevoke),
+}
+
+/// Arguments of `tokens list`.
+#[derive(Debug, Args)]
+pub(crate) struct TokensList {}
+
+/// Arguments of `tokens create`.
+#[derive(Debug, Args)]
+pub(crate) struct TokensCreate {
+    /// What it is for
+    #[arg(short, long)]
+    pub(crate) description: Option<String>,
+    /// Days after which it ends
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) expires_in: Option<u32>,
+}
+
+/// Arguments of `tokens revoke`.
+#[derive(Debug, Args)]
+pub(crate) struct TokensRevoke {
+    /// The token's id
+    pub(crate) id: String,
+}
