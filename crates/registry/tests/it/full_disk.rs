@@ -1,0 +1,73 @@
+//! A full disk: a real one, a `tmpfs` of a few megabytes.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use ambo_registry::{DiskBlobStore, Registry};
+use axum::body::Body;
+use http::{Method, StatusCode};
+
+use crate::platform::{TestRegistry, image, sha256};
+
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(at: &'a Path) -> Self {
+        std::fs::create_dir_all(at).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(at).status();
+        let mounted = mounted.expect("`mount` is missing: install package `mount`");
+        assert!(mounted.success(), "a small disk cannot be mounted: run this test as root (`sudo -E make test`)");
+        Self(at)
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").args(["-l"]).arg(self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_leaves_no_half_blob_and_is_recovered_from() {
+    let mut test = TestRegistry::new();
+    let root = test.directory.path().join("small");
+    let _disk = SmallDisk::mount(&root);
+    test.settings.uploads_directory = root.join("uploads");
+    let store = Arc::new(DiskBlobStore::open(root.join("store")).unwrap());
+    test.registry = Registry::new(store, Arc::clone(&test.platform) as _, test.settings.clone()).unwrap();
+
+    let before = test.push_blob("myapp", &vec![1; 1_000_000]).await;
+    let large = vec![2; 6_000_000];
+    let path = format!("/v2/myapp/blobs/uploads/?digest={}", sha256(&large));
+    let reply = test.ask(Method::POST, &path, &[], large.clone()).await;
+    reply.expect_error(StatusCode::INSUFFICIENT_STORAGE, "STORAGE_FULL");
+    let upload = test.start_upload("myapp").await;
+    let reply = test.ask(Method::PATCH, &upload, &[], large).await;
+    reply.expect_error(StatusCode::INSUFFICIENT_STORAGE, "STORAGE_FULL");
+    test.get(&upload).await.expect(StatusCode::NOT_FOUND);
+    assert!(test.files("uploads/").is_empty(), "{:?}", test.files(""));
+    assert_eq!(test.files("store/blobs").len(), 1);
+
+    // Not even a link or a tag fits: the same answer, and nothing half-written.
+    let filler = root.join("filler");
+    let mut size = 4_000_000;
+    while size > 0 {
+        let more = vec![0; size];
+        use std::io::Write;
+        let mut file = std::fs::File::options().append(true).create(true).open(&filler).unwrap();
+        if file.write_all(&more).is_err() {
+            size /= 2;
+        }
+    }
+    let manifest = image(&vec![1; 1_000_000]);
+    let reply = test.ask(Method::POST, "/v2/myapp/blobs/uploads/", &[], Body::empty()).await;
+    reply.expect_error(StatusCode::INSUFFICIENT_STORAGE, "STORAGE_FULL");
+    test.get(&format!("/v2/myapp/blobs/{before}")).await.expect(StatusCode::OK);
+
+    std::fs::remove_file(filler).unwrap();
+    test.push_blob("myapp", b"{}").await;
+    test.put_manifest("myapp", "v1", &manifest).await.expect(StatusCode::CREATED);
+    let next = test.push_blob("myapp", &vec![3; 1_000_000]).await;
+    test.get(&format!("/v2/myapp/blobs/{next}")).await.expect(StatusCode::OK);
+}

@@ -1,0 +1,16 @@
+//! The registry as its clients see it. `pull`, `push`, `discovery` and `management` are the specification's four
+//! workflow categories; their tests are named after its end-ids.
+
+mod access;
+mod clients;
+mod collection;
+mod crash;
+mod discovery;
+mod full_disk;
+mod management;
+mod memory;
+mod platform;
+mod pull;
+mod push;
+mod real_clients;
+mod store;
