@@ -12,6 +12,11 @@ use ambo_model::{Command, ImageReference, Limits, Secret};
 use crate::labels::{Identity, Kind};
 use crate::settings::DockerSchedulerSettings;
 
+/// Goes before a Procfile line. Without it the shell dies of SIGTERM at once, and with it the instance, before the programs that
+/// it has started come to finish what they do. The init program hands the signal to those ([`SIGNAL_ALL`]).
+const SHELL_PRELUDE: &str = "trap 'wait; exit 143' TERM\n";
+/// Makes Docker's init program hand signals to all of an instance's programs, not to the first alone.
+const SIGNAL_ALL: &str = "TINI_KILL_PROCESS_GROUP";
 /// What is left of root's rights: what images need to drop them, to own their files and to listen on port 80.
 const CAPABILITIES: [&str; 8] =
     ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"];
@@ -59,7 +64,7 @@ pub(crate) fn body(
         image: Some(new.image.to_string()),
         entrypoint,
         cmd,
-        env: Some(env(new, engine)),
+        env: Some(env(new)),
         labels: Some(new.identity.labels(&settings.platform)),
         tty: Some(terminal),
         open_stdin: Some(is_attached),
@@ -121,7 +126,9 @@ fn log(streams: Streams, engine: &EngineInfo, settings: &DockerSchedulerSettings
 fn command(command: &Command) -> (Option<Vec<String>>, Option<Vec<String>>) {
     match command {
         Command::Image => (None, None),
-        Command::Shell(line) => (Some(vec!["/bin/sh".to_owned(), "-c".to_owned()]), Some(vec![line.clone()])),
+        Command::Shell(line) => {
+            (Some(vec!["/bin/sh".to_owned(), "-c".to_owned()]), Some(vec![format!("{SHELL_PRELUDE}{line}")]))
+        }
         Command::Argv(words) => {
             let (program, rest) = words.split_at(1.min(words.len()));
             (Some(program.to_vec()), Some(rest.to_vec()))
@@ -129,12 +136,11 @@ fn command(command: &Command) -> (Option<Vec<String>>, Option<Vec<String>>) {
     }
 }
 
-fn env(new: &NewContainer<'_>, engine: &EngineInfo) -> Vec<String> {
+fn env(new: &NewContainer<'_>) -> Vec<String> {
     let mut env: Vec<String> = new.env.iter().map(|(key, value)| format!("{key}={}", value.reveal())).collect();
     env.push(format!("DYNO={}", new.identity.name()));
-    if engine.has_init && !new.env.contains_key("TINI_KILL_PROCESS_GROUP") {
-        // Docker's init then hands SIGTERM to what a shell has started, too, not to the shell alone.
-        env.push("TINI_KILL_PROCESS_GROUP=1".to_owned());
+    if matches!(new.command, Command::Shell(_)) && !new.env.contains_key(SIGNAL_ALL) {
+        env.push(format!("{SIGNAL_ALL}=1"));
     }
     env
 }
@@ -172,7 +178,7 @@ mod tests {
         let limits = Limits { memory: Some(ByteSize::mib(64)), cpu: Some(CpuShare::millis(9000)) };
         let body = made(&Command::Image, limits, Streams::Logged, Kind::Instance);
         assert_eq!((body.entrypoint, body.cmd, body.tty), (None, None, Some(false)));
-        assert_eq!(body.env.unwrap(), ["KEY=a\nb", "DYNO=web.3", "TINI_KILL_PROCESS_GROUP=1"]);
+        assert_eq!(body.env.unwrap(), ["KEY=a\nb", "DYNO=web.3"]);
         let host = body.host_config.unwrap();
         assert_eq!((host.memory, host.memory_swap), (Some(64 << 20), Some(64 << 20)));
         assert_eq!(host.nano_cpus, Some(2_000_000_000), "no more than the machine has");
@@ -201,6 +207,7 @@ mod tests {
     #[test]
     fn a_procfile_line_is_run_by_the_shell() {
         let (entrypoint, cmd) = command(&Command::Shell("a | b".to_owned()));
-        assert_eq!((entrypoint.unwrap().join(" "), cmd.unwrap()), ("/bin/sh -c".to_owned(), vec!["a | b".to_owned()]));
+        assert_eq!(entrypoint.unwrap(), ["/bin/sh", "-c"]);
+        assert_eq!(cmd.unwrap(), ["trap 'wait; exit 143' TERM\na | b"]);
     }
 }

@@ -23,6 +23,14 @@ pub(crate) fn failed_with<E: Into<EngineError>>(
     }
 }
 
+/// For `map_err`: the engine failed to read a log; it refuses for containers that are being removed.
+pub(crate) fn log_failed<E: Into<EngineError>>(instance: &InstanceId) -> impl FnOnce(E) -> SchedulerError {
+    move |error| match error.into() {
+        EngineError::Conflict { .. } => SchedulerError::InstanceGone(instance.clone()),
+        error => failed_with("read the log of instance", instance)(error),
+    }
+}
+
 /// For `map_err`: the engine did not start `what`. Tells the user's fault from the engine's.
 pub(crate) fn not_started<E: Into<EngineError>>(what: &str) -> impl FnOnce(E) -> SchedulerError {
     move |error| match error.into() {

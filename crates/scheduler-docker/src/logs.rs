@@ -14,13 +14,16 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use crate::driver::Driver;
-use crate::failure::failed_with;
+use crate::failure::log_failed;
 use crate::observe::Phase;
 
 /// Most lines that are read back at once.
 const LAST_LINES_MAX: usize = 10_000;
 /// How soon a log is opened again whose instance runs.
 const REOPEN_INTERVAL: Duration = Duration::from_millis(200);
+/// Docker 20.10 may lose a reader when a log file becomes full: a reader that has heard enough to fill one, and then nothing for
+/// this long, opens the log anew.
+const SILENCE_DURATION: Duration = Duration::from_secs(3);
 /// How often an instance that does not run is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -34,10 +37,11 @@ pub(crate) async fn follow(
     let follower = Follower {
         driver: Arc::clone(driver),
         instance: instance.clone(),
-        seen: Seen { at: since, count: u64::MAX },
-        skip: None,
+        stdout: Heard { at: since, ..Heard::default() },
+        stderr: Heard { at: since, ..Heard::default() },
         pieces: VecDeque::new(),
         output: None,
+        bytes_since_open: 0,
         phase: Phase::Up,
     };
     Ok(stream::unfold(Some(follower), |follower| async move {
@@ -69,26 +73,58 @@ pub(crate) async fn last_lines(
         let text = without_line_end(&line);
         String::from_utf8_lossy(&text[..text.len().min(LOG_LINE_BYTES_MAX)]).into_owned()
     });
-    lines.try_collect().await.map_err(failed_with("read the log of instance", instance))
+    lines.try_collect().await.map_err(log_failed(instance))
 }
 
 type Output = BoxStream<'static, Result<LogOutput, BollardError>>;
 
-/// Where reading has come to: the time of the last line, and how many lines of that very time were passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
+/// How far one of the two outputs has been passed on. Each is in the order of its times; between the two there is none.
+///
+/// The engine says some lines again: when a log is opened anew it begins at a whole second, and when a log file is full
+/// Docker's `local` driver goes back to that file's beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Heard {
+    /// The time of the last message.
     at: Option<Timestamp>,
+    /// Whether that was a piece of a line that goes on; all pieces of a line have one time.
+    is_open: bool,
+    /// Messages of that time that were passed on.
     count: u64,
+    /// Messages of that time that will be said again.
+    again: u64,
+}
+
+impl Heard {
+    /// Whether a message has not been passed on yet; counts it then.
+    fn is_news(&mut self, at: Timestamp, is_piece: bool) -> bool {
+        match self.at {
+            Some(last) if at < last => return false,
+            Some(last) if at == last && self.again > 0 => {
+                self.again -= 1;
+                return false;
+            }
+            Some(last) if at == last && !self.is_open => return false,
+            Some(last) if at == last => self.count += 1,
+            _ => *self = Self { at: Some(at), count: 1, ..Self::default() },
+        }
+        self.is_open = is_piece;
+        true
+    }
+
+    /// The log is read anew.
+    fn reopened(&mut self) {
+        self.again = self.count;
+    }
 }
 
 struct Follower {
     driver: Arc<Driver>,
     instance: InstanceId,
-    seen: Seen,
-    /// While a log is read again from its last second on: what was passed on already.
-    skip: Option<Seen>,
+    stdout: Heard,
+    stderr: Heard,
     pieces: VecDeque<InstanceLog>,
     output: Option<Output>,
+    bytes_since_open: u64,
     /// What the instance was doing when its log last ended.
     phase: Phase,
 }
@@ -103,8 +139,20 @@ impl Follower {
                 self.open().await?;
                 continue;
             };
-            match output.next().await {
-                Some(line) => self.take(line.map_err(failed_with("read the log of instance", &self.instance))?),
+            let is_suspect = self.bytes_since_open >= self.driver.settings.log_file_size.as_u64() / 2;
+            let message = if is_suspect {
+                match tokio::time::timeout(SILENCE_DURATION, output.next()).await {
+                    Ok(message) => message,
+                    Err(_) => {
+                        self.output = None;
+                        continue;
+                    }
+                }
+            } else {
+                output.next().await
+            };
+            match message {
+                Some(line) => self.take(line.map_err(log_failed(&self.instance))?),
                 None => {
                     self.output = None;
                     self.wait().await?;
@@ -114,12 +162,15 @@ impl Follower {
     }
 
     async fn open(&mut self) -> Result<(), SchedulerError> {
-        let since = self.seen.at.map_or(0, |at| i32::try_from(at.as_second()).unwrap_or(i32::MAX));
+        let since = self.stdout.at.min(self.stderr.at);
+        let since = since.map_or(0, |at| i32::try_from(at.as_second()).unwrap_or(i32::MAX));
         let options =
             LogsOptions { follow: true, stdout: true, stderr: true, timestamps: true, since, ..Default::default() };
         let docker = self.driver.docker().await?;
         self.output = Some(docker.logs(self.instance.as_str(), Some(options)).boxed());
-        self.skip = self.seen.at.map(|_| self.seen);
+        self.bytes_since_open = 0;
+        self.stdout.reopened();
+        self.stderr.reopened();
         Ok(())
     }
 
@@ -143,22 +194,13 @@ impl Follower {
 
     /// Takes one message of the engine's: a line, or 16 KiB of a longer one.
     fn take(&mut self, message: LogOutput) {
+        let heard = if matches!(message, LogOutput::StdErr { .. }) { &mut self.stderr } else { &mut self.stdout };
         let message = message.into_bytes();
+        self.bytes_since_open += message.len() as u64;
         let Some((at, text)) = timed(&message) else { return };
-        if let Some(skip) = &mut self.skip {
-            if skip.at.is_some_and(|seen| at < seen) {
-                return;
-            }
-            if skip.at == Some(at) && skip.count > 0 {
-                skip.count -= 1;
-                return;
-            }
-            if skip.at != Some(at) {
-                self.skip = None;
-            }
+        if !heard.is_news(at, !text.ends_with(b"\n")) {
+            return;
         }
-        let is_same = self.seen.at == Some(at) && self.seen.count != u64::MAX;
-        self.seen = Seen { at: Some(at), count: if is_same { self.seen.count + 1 } else { 1 } };
         let text = without_line_end(&text);
         if text.is_empty() {
             self.pieces.push_back(InstanceLog { at, text: Bytes::new() });
@@ -186,6 +228,20 @@ fn without_line_end(line: &Bytes) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_again_is_not_heard_again() {
+        let at = |nanosecond| Timestamp::from_nanosecond(nanosecond).unwrap();
+        let mut heard = Heard::default();
+        assert!(heard.is_news(at(1), false) && heard.is_news(at(2), true) && heard.is_news(at(2), true));
+        assert!(!heard.is_news(at(1), false), "a full log file is read again");
+        heard.reopened();
+        assert!(!heard.is_news(at(2), true) && !heard.is_news(at(2), true), "both pieces were passed on");
+        assert!(heard.is_news(at(2), false) && heard.is_news(at(3), false));
+        assert!(!heard.is_news(at(3), false));
+        let mut resumed = Heard { at: Some(at(3)), ..Heard::default() };
+        assert!(!resumed.is_news(at(3), false) && resumed.is_news(at(4), false));
+    }
 
     #[test]
     fn a_message_is_a_time_and_a_text() {

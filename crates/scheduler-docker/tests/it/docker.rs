@@ -159,7 +159,8 @@ async fn a_changed_address_is_observed() {
 
 #[tokio::test]
 async fn a_line_of_ten_megabytes_comes_in_pieces_and_harms_nobody() {
-    let fixture = DockerFixture::new().await;
+    // Docker repeats pieces of a line in which a log file becomes full.
+    let fixture = DockerFixture::with(|settings| settings.log_file_size = ByteSize::mib(64)).await;
     let bytes: usize = 10 << 20;
     let line = format!("head -c {bytes} /dev/zero | tr '\\0' x; echo; echo after; sleep infinity");
     let spec = fixture.spec(Command::Shell(line), 1);
@@ -195,21 +196,66 @@ async fn a_log_goes_on_through_restarts_without_loss_or_repetition() {
 }
 
 #[tokio::test]
-async fn sigterm_reaches_what_a_shell_has_started() {
-    let fixture = DockerFixture::new().await;
-    let script = "sh -c 'trap \"echo told; exit 0\" TERM; while :; do sleep 0.1; done' | cat; true";
+async fn a_log_goes_on_through_full_files_without_loss_or_repetition() {
+    let fixture = DockerFixture::with(|settings| settings.log_file_size = ByteSize::mib(1)).await;
+    let script = "for k in 1 2 3 4 5 6; do seq ${k}00001 ${k}10000; sleep 0.2; done; echo end; sleep infinity";
     let spec = fixture.spec(Command::Shell(script.to_owned()), 1);
     let instance = &fixture.started(&spec).await[0];
     let logs = fixture.scheduler.instance_logs(&instance.id, None).await.unwrap();
+    let lines = logs.map(|log| String::from_utf8(log.unwrap().text.to_vec()).unwrap());
+    let lines = lines.take_while(|line| std::future::ready(line != "end"));
+    let lines: Vec<String> = tokio::time::timeout(fixture.deadline(), lines.collect()).await.unwrap();
+    let expected: Vec<String> =
+        (1..=6).flat_map(|k| (1..=10_000).map(move |n| (k * 100_000 + n).to_string())).collect();
+    assert!(lines == expected, "{} lines of {}", lines.len(), expected.len());
+}
+
+/// Says `told` when it gets SIGTERM, after a moment.
+const GRACEFUL: &str = "import signal, sys, time\ndef told(*_):\n  time.sleep(0.3)\n  print('told')\n  sys.exit(0)\n\
+                        signal.signal(signal.SIGTERM, told)\nprint('ready')\ntime.sleep(600)";
+
+#[tokio::test]
+async fn sigterm_reaches_the_programs_of_a_procfile_line() {
+    let fixture = DockerFixture::new().await;
+    let program = format!("python3 -uc \"{GRACEFUL}\"");
+    for line in [
+        program.clone(),
+        format!("cd /tmp && {program}; sleep infinity"),
+        format!("exec {program}"),
+        format!("{program} & wait"),
+    ] {
+        let spec = fixture.spec(Command::Shell(line.clone()), 1);
+        let instance = fixture.started(&spec).await.remove(0);
+        let mut logs = fixture.scheduler.instance_logs(&instance.id, None).await.unwrap();
+        assert_eq!(logs.next().await.unwrap().unwrap().text, "ready");
+        let begun = tokio::time::Instant::now();
+        let grace = Duration::from_secs(30);
+        let (rest, stopped) = tokio::join!(
+            logs.map(|log| log.unwrap().text).collect::<Vec<_>>(),
+            fixture.scheduler.instance_stop(&instance.id, grace)
+        );
+        stopped.unwrap();
+        assert!(rest.iter().any(|text| text == "told"), "{rest:?}: {line}");
+        assert!(begun.elapsed() < grace, "it did not sit its grace period out: {line}");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_ignores_sigterm_is_killed_after_its_grace_period() {
+    let fixture = DockerFixture::new().await;
+    let spec = fixture.spec(Command::Shell("trap '' TERM; while :; do sleep 1; done".to_owned()), 2);
+    let instances = fixture.started(&spec).await;
+    let grace = Duration::from_secs(2);
     let begun = tokio::time::Instant::now();
-    let grace = Duration::from_secs(30);
-    let (lines, stopped) = tokio::join!(
-        logs.map(|log| log.unwrap().text).collect::<Vec<_>>(),
-        fixture.scheduler.instance_stop(&instance.id, grace)
-    );
+    let observing = fixture.wait_until("both instances to be stopping", async || {
+        let instances = fixture.scheduler.instances_observe().await.unwrap();
+        instances.iter().all(|instance| instance.state == InstanceState::Stopping).then_some(())
+    });
+    let ids: Vec<_> = instances.into_iter().map(|instance| instance.id).collect();
+    let (stopped, ()) = tokio::join!(fixture.scheduler.workload_shrink(&spec.id, 0, &ids, grace), observing);
     stopped.unwrap();
-    assert_eq!(lines, ["told"]);
-    assert!(begun.elapsed() < grace, "it did not sit its grace period out");
+    assert!(begun.elapsed() >= grace, "it had its grace period");
+    assert!(fixture.scheduler.instances_observe().await.unwrap().is_empty());
 }
 
 #[tokio::test]
