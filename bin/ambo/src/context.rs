@@ -61,10 +61,7 @@ impl Context {
         let known = || self.file.read().ok().and_then(|logins| logins.default_host);
         match url.map(str::to_owned).or_else(|| self.host.clone()).or_else(known) {
             Some(text) => parse_host(&text),
-            None => {
-                Err(Failure::usage("which server?")
-                    .hint("give its address, as in `ambo login https://ambo.example.com`"))
-            }
+            None => Err(Failure::usage("which server?").hint("give its address, as in `https://ambo.example.com`")),
         }
     }
 

@@ -128,7 +128,12 @@ impl From<ClientError> for Failure {
             }
             _ => None,
         };
-        let failure = Self::with(exit, chain(&error));
+        let message = match &error {
+            // What lies between is the HTTP library telling of itself.
+            ClientError::Transport { source, .. } => format!("{error}: {}", root(source)),
+            error => chain(error),
+        };
+        let failure = Self::with(exit, message);
         match hint {
             Some(hint) => failure.hint(hint),
             None => failure,
@@ -142,6 +147,15 @@ fn transport_hint(is_timeout: bool) -> String {
     } else {
         "is the address right, and does `ambod` run there?".to_owned()
     }
+}
+
+/// The cause that has none.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error.to_string()
 }
 
 /// The error and its causes, without what repeats itself.

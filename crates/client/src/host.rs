@@ -44,16 +44,16 @@ impl Host {
         }
     }
 
+    /// Whether it is this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(self.name())
+    }
+
     /// Whether a token sent to this host can be read on the way: plain HTTP to another machine.
     #[must_use]
     pub fn exposes_tokens(&self) -> bool {
-        self.scheme() == "http" && !is_loopback(self.name())
-    }
-
-    /// Whether both addresses are the same server for the same kind of transport.
-    #[must_use]
-    pub fn is_origin_of(&self, url: &Url) -> bool {
-        self.base.origin() == url.origin()
+        self.scheme() == "http" && !self.is_loopback()
     }
 }
 

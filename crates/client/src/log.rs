@@ -95,8 +95,9 @@ impl LogStream {
     async fn reconnect(&mut self) -> Result<(), ClientError> {
         self.failures += 1;
         tokio::time::sleep(RECONNECT_DELAY * 2_u32.pow((self.failures - 1).min(4))).await;
-        self.seen.after_break();
-        self.query.lines = Some(RECONNECT_LINES);
+        if self.seen.after_break() {
+            self.query.lines = Some(RECONNECT_LINES);
+        }
         match self.connect().await {
             Ok(source) => self.source = Some(source),
             Err(error @ (ClientError::Transport { .. } | ClientError::Unavailable(_))) => {

@@ -53,13 +53,14 @@ impl Client {
     pub fn new(host: Host, credentials: Credentials) -> Result<Self, ClientError> {
         // Fails only when a provider is installed already, which is what is wanted.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .user_agent(concat!("ambo/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_DURATION_MAX)
             .tcp_keepalive(Duration::from_secs(30))
-            .http1_only()
-            .build()
-            .map_err(|source| ClientError::Transport { host: host.to_string(), source })?;
+            .http1_only();
+        // A proxy elsewhere cannot reach this machine's own names.
+        let builder = if host.is_loopback() { builder.no_proxy() } else { builder };
+        let http = builder.build().map_err(|source| ClientError::Transport { host: host.to_string(), source })?;
         Ok(Self { host, credentials, http })
     }
 

@@ -44,7 +44,7 @@ fn procfile(named: Option<&Path>) -> Outcome<Option<String>> {
 }
 
 async fn upload(context: &Context, client: &Client, app: &str, directory: &Path) -> Outcome<BuildStream> {
-    let spinner = context.printer.spinner(&format!("Packing {}", directory.display()))?;
+    let spinner = context.printer.spinner("Packing the files")?;
     let directory = directory.to_owned();
     let packed = tokio::task::spawn_blocking(move || archive::pack(&directory)).await;
     let packed = packed.map_err(|error| Failure::failed(error.to_string()))??;

@@ -15,9 +15,10 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// The stream broke: until a line is younger than all seen, it may be a repetition.
-    pub(super) fn after_break(&mut self) {
+    /// The stream broke: until a line is younger than all seen, it may be a repetition. Whether any was seen.
+    pub(super) fn after_break(&mut self) -> bool {
         self.repeating = !self.last.is_empty();
+        self.repeating
     }
 
     /// Whether the line is new.
@@ -48,10 +49,11 @@ mod tests {
     fn a_break_repeats_nothing_and_loses_nothing() {
         let line = |second: u8, text: &str| format!("2026-01-01T00:00:{second:02}.000000+00:00 app[web.1]: {text}");
         let mut seen = Seen::default();
+        assert!(!seen.after_break(), "nothing was seen yet");
         assert!(seen.admit(&line(1, "a")));
         assert!(seen.admit(&line(1, "a")), "the same line twice in one stream is two lines");
         assert!(seen.admit(&line(2, "b")));
-        seen.after_break();
+        assert!(seen.after_break());
         assert!(!seen.admit(&line(1, "a")));
         assert!(!seen.admit(&line(2, "b")));
         assert!(seen.admit(&line(2, "c")), "another line of the last instant is new");
