@@ -50,6 +50,8 @@ pub enum KeepTags {
     All,
     /// These alone, in whichever of the app's repositories they are.
     Only(BTreeSet<String>),
+    /// Every tag that does not begin so: the platform's own go with their images, users' stay.
+    AllBut(String),
 }
 
 /// What a collection did.

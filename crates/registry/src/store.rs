@@ -6,6 +6,7 @@ mod disk;
 mod objects;
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 
@@ -63,20 +64,25 @@ impl StoreError {
         let (key, source) = (key.into(), source.into());
         if is_full(source.as_ref()) { Self::Full { key } } else { Self::Failed { doing, key, source } }
     }
+
+    /// Whether a file or directory was missing.
+    fn is_not_found(&self) -> bool {
+        match self {
+            Self::Full { .. } => false,
+            Self::Failed { source, .. } => io_kinds(source.as_ref()).any(|kind| kind == io::ErrorKind::NotFound),
+        }
+    }
 }
 
 /// Whether an error, or what caused it, is a full disk or an exceeded quota.
 fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
-        {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+    io_kinds(error).any(|kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+}
+
+/// The kinds of the IO errors among an error and its causes.
+fn io_kinds<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = io::ErrorKind> + 'a {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind)
 }
 
 /// Keeps objects. Keys are relative, `/` between their parts, characters of digests, tags and ids only.

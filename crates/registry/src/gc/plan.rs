@@ -76,6 +76,7 @@ impl Steps {
             let wanted = keep.is_some_and(|keep| match &keep.tags {
                 KeepTags::All => true,
                 KeepTags::Only(tags) => tags.contains(tag.as_str()),
+                KeepTags::AllBut(prefix) => !tag.as_str().starts_with(prefix.as_str()),
             });
             if wanted || entry.modified > cutoff {
                 roots.extend(entry.target.clone());

@@ -15,8 +15,8 @@ use object_store::local::LocalFileSystem;
 
 use super::{BlobStore, ByteStream, ObjectBlobStore, Stat, StoreError};
 
-/// How often a rename is tried whose directory a concurrent delete takes away as empty.
-const RENAME_TRIES_MAX: u32 = 16;
+/// How often a write is tried whose directory a concurrent delete takes away as empty.
+const WRITE_TRIES_MAX: u32 = 32;
 
 /// Keeps objects as files. Every write is synced and renamed into place.
 #[derive(Debug, Clone)]
@@ -88,10 +88,9 @@ fn move_into_place(root: &Path, staged: &Path, target: &Path) -> io::Result<()> 
     file.sync_all()?;
     let mut tries = 1;
     loop {
-        create_parents(root, target)?;
-        match fs::rename(staged, target) {
+        match create_parents(root, target).and_then(|()| fs::rename(staged, target)) {
             Ok(()) => break,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && tries < RENAME_TRIES_MAX => tries += 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && tries < WRITE_TRIES_MAX => tries += 1,
             Err(error) => return Err(error),
         }
     }
@@ -131,7 +130,13 @@ fn tidy(directory: &Path, cutoff: SystemTime) -> io::Result<u64> {
 #[async_trait]
 impl BlobStore for DiskBlobStore {
     async fn put(&self, key: &str, content: Bytes) -> Result<(), StoreError> {
-        self.objects.put(key, content).await
+        let mut tries = 1;
+        loop {
+            match self.objects.put(key, content.clone()).await {
+                Err(error) if error.is_not_found() && tries < WRITE_TRIES_MAX => tries += 1,
+                written => return written,
+            }
+        }
     }
 
     async fn publish(&self, key: &str, staged: &Path) -> Result<(), StoreError> {

@@ -128,6 +128,10 @@ impl BlobStore for ObjectBlobStore {
     }
 
     async fn delete(&self, key: &str) -> Result<bool, StoreError> {
+        // Deleting what is not there is a success to some stores.
+        if self.stat(key).await?.is_none() {
+            return Ok(false);
+        }
         Ok(found(self.store.delete(&path(key)?).await, "delete", key)?.is_some())
     }
 

@@ -58,8 +58,8 @@ pub(crate) async fn skopeo_round_trip(target: &Target<'_>, image: &Path, scratch
     let there = format!("docker://{}/{}:skopeo", target.registry, target.repository);
     let back = scratch.join("back");
     let (from, to) = (format!("dir:{}", image.display()), format!("dir:{}", back.display()));
-    skopeo(&["copy", "--insecure-policy", "--dest-tls-verify=false", "--dest-creds", &credentials, &from, &there])
-        .await;
+    let whole = ["copy", "--insecure-policy", "--preserve-digests"];
+    skopeo(&[&whole[..], &["--dest-tls-verify=false", "--dest-creds", &credentials, &from, &there]].concat()).await;
     skopeo(&["copy", "--insecure-policy", "--src-tls-verify=false", "--src-creds", &credentials, &there, &to]).await;
     for entry in std::fs::read_dir(image).unwrap().map(Result::unwrap) {
         let returned = std::fs::read(back.join(entry.file_name())).unwrap();

@@ -285,10 +285,12 @@ fn files_under(root: &std::path::Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut directories = vec![root.to_owned()];
     while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
-            match entry.file_type().unwrap().is_dir() {
-                true => directories.push(entry.path()),
-                false => found.push(entry.path().strip_prefix(root).unwrap().display().to_string()),
+        // What is gone by now is no file.
+        for entry in std::fs::read_dir(directory).into_iter().flatten().map(Result::unwrap) {
+            match entry.file_type().map(|kind| kind.is_dir()) {
+                Err(_) => {}
+                Ok(true) => directories.push(entry.path()),
+                Ok(false) => found.push(entry.path().strip_prefix(root).unwrap().display().to_string()),
             }
         }
     }

@@ -81,7 +81,7 @@ async fn end_5_drops_a_chunk_whose_length_is_not_as_announced() {
 async fn end_5_takes_a_stream_without_a_range() {
     let test = TestRegistry::new();
     let upload = test.start_upload("myapp").await;
-    let pieces = ["a", "bc", "", "def"].map(|piece| Ok::<_, std::io::Error>(piece));
+    let pieces = ["a", "bc", "", "def"].map(Ok::<_, std::io::Error>);
     let body = Body::from_stream(futures::stream::iter(pieces));
     let reply = test.ask(Method::PATCH, &upload, &[], body).await;
     assert_eq!(reply.expect(StatusCode::ACCEPTED).header("range"), "0-5");
