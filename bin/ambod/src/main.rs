@@ -13,6 +13,7 @@ mod install;
 mod listeners;
 mod log;
 mod notify;
+mod platform;
 mod serve;
 mod settings;
 mod signals;

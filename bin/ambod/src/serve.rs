@@ -1,16 +1,15 @@
 //! The platform's life in this process: assemble, serve, stop or hand over.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use ambo_controller::chain;
-use anyhow::Context;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use anyhow::{Context, bail};
+use tokio::time::Instant;
 
 use crate::data::Data;
 use crate::listeners::Listeners;
-use crate::platform::Platform;
+use crate::platform::{Platform, Running};
 use crate::settings::Settings;
 use crate::signals::{Asked, Signals};
 use crate::{handover, notify};
@@ -20,42 +19,39 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("listen for signals")?;
     let listeners = Listeners::open(&settings, worker_count(&settings))?;
     let data = Data::take(Path::new(&settings.data), handover::is_successor()).await?;
-    let duplicates = listeners.try_clone()?;
+    let sockets = listeners.duplicate()?;
+    let deadline = Duration::from_secs(u64::from(settings.shutdown_seconds));
     let platform = Platform::assemble(&settings, &data, listeners).await?;
-    platform.controller.recover().await.map_err(|error| anyhow::anyhow!("{}", chain(&error)))?;
-
-    let accepting = CancellationToken::new();
-    let mut roles = JoinSet::new();
-    let router = platform.start(&mut roles, &accepting)?;
+    platform.controller.recover().await.context("put right what the last run left behind")?;
+    let mut running = platform.start(deadline);
     announce(&settings);
     notify::ready();
 
-    let asked = loop {
-        tokio::select! {
-            asked = signals.next() => break asked,
-            Some(ended) = roles.join_next() => {
-                anyhow::bail!("a role of the platform has ended by itself: {ended:?}");
-            }
-        }
+    let asked = tokio::select! {
+        asked = signals.next() => asked,
+        role = running.control.ended() => bail!("{role} has ended by itself"),
+        () = running.router.ended() => bail!("the router has ended by itself"),
     };
     notify::stopping();
-    let deadline = Duration::from_secs(u64::from(settings.shutdown_seconds));
-    let begun = tokio::time::Instant::now();
-    if asked == Asked::Restart {
-        let successor = handover::start_successor(duplicates.into_descriptors())?;
-        tracing::info!(successor, "restarting: the successor takes over the sockets");
-        platform.stop_control(&accepting, &mut roles, deadline).await;
-        drop(data); // The successor serves from here on; what we have accepted we finish.
-        router.stop(deadline.saturating_sub(begun.elapsed())).await;
-    } else {
-        tracing::info!("stopping");
-        tokio::join!(
-            router.stop(deadline),
-            platform.stop_control(&accepting, &mut roles, deadline)
-        );
-        drop(data);
+    let begun = Instant::now();
+    match asked {
+        Asked::Restart => restart(running, data, sockets, deadline).await?,
+        Asked::Stop => {
+            tracing::info!("stopping");
+            tokio::join!(running.router.stop(deadline), running.control.stop(deadline));
+        }
     }
     tracing::info!(seconds = begun.elapsed().as_secs_f32(), "stopped");
+    Ok(())
+}
+
+/// Hands the sockets to a successor. It serves as soon as we have let go of the data; what we have accepted we finish.
+async fn restart(running: Running, data: Data, sockets: Vec<OwnedFd>, deadline: Duration) -> anyhow::Result<()> {
+    let successor = handover::start_successor(sockets)?;
+    tracing::info!(successor, "restarting: the successor takes over the sockets");
+    running.control.stop(deadline).await;
+    drop(data);
+    running.router.stop(deadline).await;
     Ok(())
 }
 

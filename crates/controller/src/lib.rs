@@ -33,6 +33,8 @@ pub mod settings;
 mod turns;
 pub mod vault;
 
+pub use ambo_builder::BuildError;
+pub use ambo_store::StoreError;
 pub use controller::{Controller, Stations};
 pub use error::{ControllerError, chain};
 pub use settings::ControllerSettings;

@@ -19,6 +19,9 @@ use crate::controller::Controller;
 use crate::error::{ControllerError, chain};
 use crate::progress::Progress;
 
+/// Begins the tags that builds give their images; they go with the images, unlike tags that users push.
+pub const BUILD_TAG_PREFIX: &str = "build-";
+
 /// Something to deploy.
 #[derive(Debug)]
 pub enum Deploy {
@@ -158,7 +161,7 @@ impl Controller {
         let _slot =
             self.builds.acquire().await.map_err(|_| ControllerError::Conflict("the platform is stopping".into()))?;
         let repository = self.settings.repository(&app.name);
-        let (tag, login) = (format!("build-{}", build.id), self.settings.registry_login.clone());
+        let (tag, login) = (format!("{BUILD_TAG_PREFIX}{}", build.id), self.settings.registry_login.clone());
         match deploy {
             Deploy::Source { archive, source } => {
                 let mut build_args: std::collections::BTreeMap<_, _> =

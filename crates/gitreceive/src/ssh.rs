@@ -72,6 +72,14 @@ impl SshServer {
     pub async fn bind(git: GitServer, settings: SshSettings) -> Result<Self, SshError> {
         let bind = |source| SshError::Bind { address: settings.listen, source };
         let listener = TcpListener::bind(settings.listen).await.map_err(bind)?;
+        Self::with_listener(git, settings, listener)
+    }
+
+    /// Takes a socket that listens already, from a predecessor or from systemd; [`SshSettings::listen`] is not used.
+    ///
+    /// # Errors
+    /// When the host keys cannot be read or made.
+    pub fn with_listener(git: GitServer, settings: SshSettings, listener: TcpListener) -> Result<Self, SshError> {
         let config = Config {
             server_id: SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-Ambo_", env!("CARGO_PKG_VERSION")))),
             methods: MethodSet::from(&[MethodKind::PublicKey][..]),
@@ -103,7 +111,7 @@ impl SshServer {
     pub async fn run(self, shutdown: CancellationToken) {
         let mut connections = JoinSet::new();
         let places = Arc::new(Semaphore::new(self.settings.connections_max));
-        let end = self.git.shared.stopped.clone().child_token();
+        let end = CancellationToken::new();
         let _end_all = end.clone().drop_guard();
         loop {
             tokio::select! {
@@ -134,8 +142,12 @@ impl SshServer {
         let sessions = &self.git.shared.sessions;
         sessions.close();
         sessions.wait().await;
-        end.cancel();
-        while connections.join_next().await.is_some() {}
+        // The last words are on their way: clients that have heard them go by themselves.
+        let all_gone = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(GOODBYE_MAX, all_gone).await.is_err() {
+            end.cancel();
+            while connections.join_next().await.is_some() {}
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub struct Accounts {
     passwords: Passwords,
     throttle_emails: Throttle<Email>,
     throttle_addresses: Throttle<IpAddr>,
+    registration_default: RegistrationMode,
 }
 
 impl std::fmt::Debug for Accounts {
@@ -58,7 +59,14 @@ impl Accounts {
             passwords: Passwords::default(),
             throttle_emails: Throttle::for_emails(),
             throttle_addresses: Throttle::for_addresses(),
+            registration_default: RegistrationMode::default(),
         }
+    }
+
+    /// Who may register as long as no administrator has said so.
+    #[must_use]
+    pub fn with_registration(self, mode: RegistrationMode) -> Self {
+        Self { registration_default: mode, ..self }
     }
 }
 

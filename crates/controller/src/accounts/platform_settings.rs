@@ -50,7 +50,7 @@ impl Accounts {
     /// # Errors
     /// When the store fails.
     pub async fn platform_settings(&self) -> Result<PlatformSettings, AccountError> {
-        Ok(get(&*self.store, layout::PLATFORM).await?.map(|found| found.value).unwrap_or_default())
+        Ok(get(&*self.store, layout::PLATFORM).await?.map_or_else(|| self.settings_default(), |found| found.value))
     }
 
     /// Changes the settings.
@@ -70,7 +70,7 @@ impl Accounts {
             let found = get::<PlatformSettings>(&*self.store, layout::PLATFORM).await?;
             let (mut settings, transaction) = match found {
                 Some(found) => (found.value, Transaction::new().unmodified(&found.entry)),
-                None => (PlatformSettings::default(), Transaction::new().absent(layout::PLATFORM)),
+                None => (self.settings_default(), Transaction::new().absent(layout::PLATFORM)),
             };
             settings.registration = update.registration.unwrap_or(settings.registration);
             settings.releases_kept = update.releases_kept.or(settings.releases_kept);
@@ -78,5 +78,9 @@ impl Accounts {
             Ok(settings)
         })
         .await
+    }
+
+    fn settings_default(&self) -> PlatformSettings {
+        PlatformSettings { registration: self.registration_default, ..PlatformSettings::default() }
     }
 }

@@ -57,6 +57,6 @@ impl Controller {
     }
 
     async fn releases_kept(&self) -> Result<usize, ControllerError> {
-        Ok(self.settings.releases_kept)
+        Ok(self.accounts.platform_settings().await?.releases_kept.unwrap_or(self.settings.releases_kept))
     }
 }
