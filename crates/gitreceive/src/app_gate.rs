@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ambo_model::{AppId, CommitId};
@@ -39,6 +40,8 @@ pub(crate) struct AppGate {
     /// The one permit to build and move the refs. Fair: the first to ask is the first to get it.
     turn: Arc<Semaphore>,
     holder: Arc<Mutex<Option<Holder>>>,
+    /// Whether a push ended so that git may have left something.
+    dirty: AtomicBool,
     /// Held while the repository is made or swept.
     preparing: tokio::sync::Mutex<()>,
     /// Ends every session of the app.
@@ -73,6 +76,7 @@ impl AppGate {
             pushes: Arc::new(Semaphore::new(SESSIONS_MAX as usize)),
             turn: Arc::new(Semaphore::new(1)),
             holder: Arc::default(),
+            dirty: AtomicBool::new(false),
             preparing: tokio::sync::Mutex::new(()),
             removed: CancellationToken::new(),
         }
@@ -113,6 +117,22 @@ impl AppGate {
         }
         let push = Arc::clone(&self.pushes).acquire_owned().await.map_err(|_| Closed)?;
         Ok(Entry { _session: session, _push: Some(push) })
+    }
+
+    /// Remembers that git may have left something in the repository.
+    pub(crate) fn soil(&self) {
+        self.dirty.store(true, Ordering::Release);
+    }
+
+    /// Runs `sweep` if the repository may be dirty and nobody pushes; the last one to leave cleans.
+    pub(crate) async fn sweep_if_dirty(&self, sweep: impl Future<Output = ()>) {
+        if self.dirty.load(Ordering::Acquire) {
+            let swept = async {
+                self.dirty.store(false, Ordering::Release);
+                sweep.await;
+            };
+            self.while_nobody_pushes(swept).await;
+        }
     }
 
     /// Runs `work` if nobody pushes, and lets nobody start to meanwhile.

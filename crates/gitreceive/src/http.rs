@@ -199,9 +199,18 @@ async fn carry(mut session: Session, content_type: &'static str, head: Bytes) ->
         }
     }
     let head = [Some(head), first].into_iter().flatten().filter(|chunk| !chunk.is_empty());
-    let rest =
-        stream::unfold(session, async |mut session| next_output(&mut session).await.map(|chunk| (chunk, session)));
-    let body = stream::iter(head).chain(rest).map(Ok::<Bytes, std::convert::Infallible>);
+    let rest = stream::try_unfold(Some(session), async |session| {
+        let Some(mut session) = session else { return Ok(None) };
+        if let Some(chunk) = next_output(&mut session).await {
+            return Ok(Some((chunk, Some(session))));
+        }
+        match session.ended.await {
+            Ok(Ended::Exit(_)) => Ok(None),
+            // A broken answer, so that no client takes what it got for all there is.
+            _ => Err(std::io::Error::other("the git session was ended")),
+        }
+    });
+    let body = stream::iter(head).map(Ok).chain(rest);
     Ok(respond(StatusCode::OK, content_type, Body::from_stream(body)))
 }
 

@@ -260,6 +260,7 @@ impl PushFlow<'_> {
         let (file, archive) = file.into_parts();
         let mut file = tokio::fs::File::from_std(file);
         let arguments = ["archive", "--format=tar", commit.as_str()];
+        let mut too_large = false;
         let copied = self.shared.git.stream(path, Some(in_), &arguments, async |tar| {
             let mut chunk = vec![0; ARCHIVE_CHUNK_BYTES];
             let mut total = 0_u64;
@@ -267,21 +268,23 @@ impl PushFlow<'_> {
                 let count = tar.read(&mut chunk).await?;
                 if count == 0 {
                     file.flush().await?;
-                    return Ok(true);
+                    return Ok(());
                 }
                 total += count as u64;
                 if total > limit.as_u64() {
-                    return Ok(false);
+                    too_large = true;
+                    return Ok(());
                 }
                 file.write_all(&chunk[..count]).await?;
             }
         });
-        match copied.await {
-            Ok(true) => Ok(archive),
-            // Git dies of the closed pipe when the copy stops early.
-            Ok(false) => Err(GitError::ArchiveTooLarge { limit }.into()),
-            Err(error) => Err(error.into()),
+        let copied = copied.await;
+        if too_large {
+            // Git has died of the closed pipe, which is no news.
+            return Err(GitError::ArchiveTooLarge { limit }.into());
         }
+        copied?;
+        Ok(archive)
     }
 
     /// Runs the receiver and shows its lines as they come.

@@ -237,12 +237,12 @@ impl Running {
             self.follow(&accepted).await;
         }
         drop(outcome);
-        drop(entry);
         if self.pushes() && !matches!(ended, Ok(Ended::Exit(_))) {
-            let path = self.shared.repository_path(self.gate.app());
-            // Somebody else may be pushing already; then the next one sweeps.
-            self.gate.while_nobody_pushes(leftovers_remove(&path)).await;
+            self.gate.soil();
         }
+        drop(entry);
+        let path = self.shared.repository_path(self.gate.app());
+        self.gate.sweep_if_dirty(leftovers_remove(&path)).await;
         Ok(ended?)
     }
 

@@ -37,3 +37,34 @@ pub(crate) struct Exec {
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::args::{Cli, Command};
+
+    fn parsed(line: &str) -> (Option<String>, Vec<String>) {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let command = match cli.command {
+            Command::Run(args) => args.command,
+            Command::Exec(args) => [vec![args.instance], args.command].concat(),
+            other => panic!("{other:?}"),
+        };
+        (cli.global.app, command)
+    }
+
+    #[test]
+    fn options_behind_the_command_are_the_commands() {
+        let shop = Some("shop".to_owned());
+        assert_eq!(
+            parsed("ambo run -a shop ls -la --json"),
+            (shop.clone(), vec!["ls".into(), "-la".into(), "--json".into()])
+        );
+        assert_eq!(parsed("ambo run -a shop -- -x"), (shop.clone(), vec!["-x".into()]));
+        assert_eq!(
+            parsed("ambo exec -a shop web.1 ps -a x"),
+            (shop, ["web.1", "ps", "-a", "x"].map(str::to_owned).into())
+        );
+    }
+}

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::process::Stdio;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
@@ -129,6 +130,7 @@ fn a_password_is_typed_unseen_and_twice() {
 struct Terminal {
     master: File,
     slave: File,
+    output: Receiver<String>,
     seen: String,
 }
 
@@ -139,7 +141,8 @@ impl Terminal {
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
         let slave = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-        let terminal = Self { master: File::from(master), slave, seen: String::new() };
+        let master = File::from(master);
+        let terminal = Self { output: read_from(master.try_clone().unwrap()), master, slave, seen: String::new() };
         terminal.resize(columns, rows);
         terminal
     }
@@ -161,12 +164,28 @@ impl Terminal {
         }
     }
 
-    /// Reads until a text has come. The slave stays open here, so that a read ends with what the program says.
+    /// Waits until a text has come.
     fn read_until(&mut self, text: &str) {
-        let mut piece = [0; 4096];
+        let until = Instant::now() + DEADLINE;
         while !self.seen.contains(text) {
-            let count = self.master.read(&mut piece).unwrap();
-            self.seen.push_str(&String::from_utf8_lossy(&piece[..count]));
+            match self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(piece) => self.seen.push_str(&piece),
+                Err(error) => panic!("waited in vain for `{text}` ({error}); seen: {}", self.seen),
+            }
         }
     }
+}
+
+/// What is shown, read on a thread of its own so that waiting for it can end. The thread ends with the test.
+fn read_from(mut master: File) -> Receiver<String> {
+    let (sender, receiver) = sync_channel(64);
+    std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(count) = master.read(&mut piece) {
+            if sender.send(String::from_utf8_lossy(&piece[..count]).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }

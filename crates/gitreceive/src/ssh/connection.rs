@@ -178,7 +178,8 @@ impl Handler for Connection {
         _modes: &[(russh::Pty, u32)],
         session: &mut SshSession,
     ) -> Result<(), Self::Error> {
-        session.channel_failure(channel)
+        // Granted, and not used: clients that ask for a terminal give up without one and would miss the greeting.
+        session.channel_success(channel)
     }
 }
 

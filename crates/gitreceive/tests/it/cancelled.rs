@@ -15,7 +15,7 @@ async fn a_killed_client_cancels_the_push_and_leaves_nothing() {
         push.wait_for_line("Building").await;
         assert!(!platform.leftovers("shop").is_empty(), "the objects are in quarantine");
         push.kill_all().await;
-        platform.fake.dropped.subscribe().wait_for(|dropped| *dropped == 1).await.unwrap();
+        platform.wait_until_dropped().await;
         assert_eq!(platform.server_ref("shop", "refs/heads/main").await, None);
         platform.wait_until_clean("shop").await;
 
@@ -36,7 +36,7 @@ async fn killing_git_alone_is_noticed_over_ssh() {
     push.child.wait().await.unwrap();
     // `ssh` lives on until it has something to write: git's keepalive.
     drop(push);
-    platform.fake.dropped.subscribe().wait_for(|dropped| *dropped == 1).await.unwrap();
+    platform.wait_until_dropped().await;
     platform.wait_until_clean("shop").await;
 }
 
@@ -68,7 +68,7 @@ async fn a_stalled_client_is_gone() {
     let push = platform.push_start("ann", &source, &[&platform.url(Transport::Http, "ann", "shop"), "main"]);
     let answer = push.end().await;
     assert!(!answer.ok, "{}", answer.text);
-    platform.fake.dropped.subscribe().wait_for(|dropped| *dropped == 1).await.unwrap();
+    platform.wait_until_dropped().await;
     platform.wait_until_clean("shop").await;
 }
 

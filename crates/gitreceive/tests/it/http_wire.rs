@@ -4,13 +4,17 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, ClientBuilder, StatusCode};
 
 use crate::platform::{Platform, Transport};
 
 fn client() -> Client {
+    builder().build().unwrap()
+}
+
+fn builder() -> ClientBuilder {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().build().unwrap()
+    Client::builder().no_proxy()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,7 +32,7 @@ async fn strangers_are_asked_for_a_password_first() {
 async fn answers_are_never_kept_and_name_their_type() {
     let platform = Platform::start().await;
     let url = format!("http://{}/shop.git/info/refs?service=git-receive-pack", platform.http);
-    let h2 = Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let h2 = builder().http2_prior_knowledge().build().unwrap();
     for client in [client(), h2] {
         let response = client.get(&url).basic_auth("x", Some("token-of-ann@example.com")).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);

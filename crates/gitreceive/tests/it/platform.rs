@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before a test gives up.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Waits for a state.
 pub(crate) async fn wait_until<F: Future<Output = bool>>(what: &str, mut reached: impl FnMut() -> F) {
@@ -359,6 +359,11 @@ impl Platform {
         assert!(self.git("ann", source, &["add", "-A"]).await.ok);
         assert!(self.git("ann", source, &["commit", "-q", "-m", file]).await.ok);
         self.git("ann", source, &["rev-parse", "HEAD"]).await.out
+    }
+
+    /// Waits until the receiver's future of one push was dropped.
+    pub(crate) async fn wait_until_dropped(&self) {
+        wait_until("a cancelled push", async || *self.fake.dropped.borrow() == 1).await;
     }
 
     /// Waits until nobody pushes and nothing is left of those who did.

@@ -94,7 +94,7 @@ async fn wrong_passwords_are_refused_and_tokens_work() {
         for arguments in [&["ls-remote"][..], &["push"]] {
             let url = url(login);
             let mut arguments = arguments.to_vec();
-            arguments.push(&url);
+            arguments.extend([url.as_str(), "main"]);
             let answer = platform.git("ann", &source, &arguments).await;
             assert!(!answer.ok, "{login}");
             assert!(answer.text.contains("Authentication failed"), "{}", answer.text);
