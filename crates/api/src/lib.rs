@@ -1,1 +1,25 @@
+//! The HTTP API: takes requests, gives answers in the shapes of `ambo-api-types`; all decisions are the controller's.
+//!
+//! [`routes`] lists every route with who may use it; the files of `handlers` mirror the paths, one per noun. Outside
+//! `/ambo/` the API is the Heroku Platform API v3.
+//!
+//! What is absent here: no state but the key of log sessions, no store, no engine; no secret in a log line (routes are
+//! logged, paths are not).
 
+mod auth;
+mod body;
+mod directory;
+mod error;
+mod handlers;
+mod log_token;
+mod middleware;
+mod path;
+mod range;
+pub mod routes;
+pub mod server;
+mod state;
+mod wire;
+
+pub use routes::{Access, ROUTES, Route, router};
+pub use server::serve;
+pub use state::{Api, ApiSettings, SshAddress};

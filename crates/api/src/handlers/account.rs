@@ -1,0 +1,73 @@
+//! `/account`, `/users/~`
+
+use ambo_api_types::{Account, AccountRole, AccountUpdate, RateLimit, Secret};
+use ambo_model::Role;
+use axum::Json as Answer;
+use axum::extract::State;
+
+use crate::auth::Authorized;
+use crate::body::Json;
+use crate::error::ApiError;
+use crate::state::Api;
+
+/// Heroku's clients stop when this nears zero; we do not count requests.
+const REQUESTS_REMAINING: u32 = 4500;
+
+pub(crate) fn wire(account: &ambo_model::Account) -> Account {
+    let role = match account.role {
+        Role::Administrator => AccountRole::Administrator,
+        Role::Member => AccountRole::Member,
+    };
+    Account {
+        id: account.id.uuid(),
+        email: account.email.to_string(),
+        role,
+        allow_tracking: false,
+        beta: false,
+        created_at: account.created_at,
+        updated_at: account.created_at,
+        federated: false,
+        identity_provider: None,
+        last_login: None,
+        name: None,
+        sms_number: None,
+        suspended_at: None,
+        delinquent_at: None,
+        two_factor_authentication: false,
+        verified: true,
+        country_of_residence: None,
+        default_organization: None,
+        default_team: None,
+    }
+}
+
+pub(crate) async fn find(State(api): State<Api>, Authorized(caller): Authorized) -> Result<Answer<Account>, ApiError> {
+    let account = api.controller.accounts.account_by_id(caller.account).await?;
+    let gone = || ApiError::unauthorized("your account has gone: ask an administrator");
+    Ok(Answer(wire(&account.ok_or_else(gone)?)))
+}
+
+pub(crate) async fn update(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Json(update): Json<AccountUpdate>,
+) -> Result<Answer<Account>, ApiError> {
+    let secret = |secret: Option<Secret>, field: &str| {
+        let missing = || ApiError::invalid(format!("`{field}` is missing: send `password` and `new_password`"));
+        secret.map(|secret| ambo_model::Secret::new(secret.into_revealed())).ok_or_else(missing)
+    };
+    let (old, new) = (secret(update.password, "password")?, secret(update.new_password, "new_password")?);
+    let account = api.controller.accounts.account_password_update(&caller, &old, &new, api.now()).await;
+    match account {
+        Ok(account) => Ok(Answer(wire(&account))),
+        // A client that reads 401 takes its token for invalid, which it is not.
+        Err(ambo_controller::accounts::AccountError::LoginRefused) => {
+            Err(ApiError::invalid("`password`: this is not your present password"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(crate) async fn rate_limits(_: Authorized) -> Answer<RateLimit> {
+    Answer(RateLimit { remaining: REQUESTS_REMAINING })
+}

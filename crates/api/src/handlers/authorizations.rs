@@ -1,0 +1,102 @@
+//! `/oauth/authorizations`, `/oauth/sessions/~`: API tokens.
+
+use ambo_api_types::{AccessToken, Authorization, AuthorizationCreate, Secret, UserReference};
+use ambo_controller::accounts::{Caller, Token, TokenRequest, TokenScope};
+use ambo_model::{Timestamp, TokenId};
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+
+use crate::auth::{Authorized, LoggedIn};
+use crate::body::Json;
+use crate::error::ApiError;
+use crate::path::Path;
+use crate::range::{Key, Range};
+use crate::state::Api;
+
+fn wire(caller: &Caller, token: &Token, secret: Option<&ambo_model::Secret>, now: Timestamp) -> Authorization {
+    let text = secret.map_or(token.hint.as_str(), ambo_model::Secret::reveal);
+    let expires_in = token.expires_at.map(|at| u64::try_from(at.duration_since(now).as_secs()).unwrap_or(0));
+    Authorization {
+        id: token.id.uuid(),
+        access_token: Some(AccessToken { id: token.id.uuid(), expires_in, token: Secret::new(text) }),
+        client: None,
+        description: token.description.clone(),
+        grant: None,
+        refresh_token: None,
+        session: None,
+        scope: vec![token.scope.as_str().to_owned()],
+        user: UserReference { id: caller.account.uuid(), email: caller.email.to_string() },
+        created_at: token.created_at,
+        updated_at: token.created_at,
+        last_used_at: token.last_used_at,
+    }
+}
+
+pub(crate) async fn create(
+    State(api): State<Api>,
+    LoggedIn(caller): LoggedIn,
+    Json(wanted): Json<AuthorizationCreate>,
+) -> Result<(StatusCode, Answer<Authorization>), ApiError> {
+    let scope = match wanted.scope.unwrap_or_default().as_slice() {
+        [] => TokenScope::Global,
+        [scope] => TokenScope::parse(scope)?,
+        [..] => return Err(ApiError::invalid("`scope`: a token has one scope: `global`, `read` or `identity`")),
+    };
+    let description = wanted.description.unwrap_or_else(|| "Long-lived user authorization".to_owned());
+    let request = TokenRequest { description, scope, expires_in: wanted.expires_in };
+    let now = api.now();
+    let (token, secret) = api.controller.accounts.token_create(&caller, request, now).await?;
+    Ok((StatusCode::CREATED, Answer(wire(&caller, &token, Some(&secret), now))))
+}
+
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    range: Range,
+) -> Result<Response, ApiError> {
+    let now = api.now();
+    let tokens = api.controller.accounts.token_list(&caller, now).await?;
+    let attributes: [crate::range::Attribute<Authorization>; 2] = [
+        ("id", |token| Key::Text(token.id.to_string())),
+        ("description", |token| Key::Text(token.description.clone())),
+    ];
+    Ok(range.page(&attributes, tokens.iter().map(|token| wire(&caller, token, None, now)).collect()))
+}
+
+fn id(text: &str) -> Result<TokenId, ApiError> {
+    // `~` is the one API key of an account on Heroku; here all tokens are alike.
+    let unknown = |_| ApiError::not_found("you have no such API token: see `ambo tokens`").of_resource("authorization");
+    text.parse().map_err(unknown)
+}
+
+pub(crate) async fn find(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path(token): Path<String>,
+) -> Result<Answer<Authorization>, ApiError> {
+    let token = api.controller.accounts.token_find(&caller, id(&token)?).await;
+    let token = token.map_err(|error| ApiError::from(error).of_resource("authorization"))?;
+    Ok(Answer(wire(&caller, &token, None, api.now())))
+}
+
+pub(crate) async fn revoke(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path(token): Path<String>,
+) -> Result<Answer<Authorization>, ApiError> {
+    let token = api.controller.accounts.token_revoke(&caller, id(&token)?).await;
+    let token = token.map_err(|error| ApiError::from(error).of_resource("authorization"))?;
+    Ok(Answer(wire(&caller, &token, None, api.now())))
+}
+
+/// Logout: revokes the token in use.
+pub(crate) async fn session_end(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+) -> Result<Answer<Authorization>, ApiError> {
+    let token = caller.token.ok_or_else(|| ApiError::not_found("there is no session").of_resource("session"))?;
+    let token = api.controller.accounts.token_revoke(&caller, token).await?;
+    Ok(Answer(wire(&caller, &token, None, api.now())))
+}

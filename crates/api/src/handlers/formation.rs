@@ -1,0 +1,109 @@
+//! `/apps/{app}/formation`
+
+use std::collections::BTreeMap;
+
+use ambo_api_types::{Formation, FormationBatchUpdate, FormationUpdate, Quantity};
+use ambo_controller::accounts::{Caller, Permission};
+use ambo_controller::formations::{ProcessFormation, Quantity as Wanted};
+use ambo_model::{App, ProcessType};
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::auth::Authorized;
+use crate::body::Json;
+use crate::error::ApiError;
+use crate::path::Path;
+use crate::range::{Key, Range};
+use crate::state::Api;
+use crate::wire::{app_reference, derived_id, size};
+
+fn wire(app: &App, formation: &ProcessFormation) -> Formation {
+    Formation {
+        id: derived_id(&["formation", &app.id.to_string(), formation.process.as_str()]),
+        process_type: formation.process.to_string(),
+        command: formation.command.to_string(),
+        quantity: formation.entry.count,
+        size: size(&formation.entry.limits),
+        app: app_reference(app),
+        created_at: app.created_at,
+        updated_at: app.updated_at,
+    }
+}
+
+fn pick(app: &App, formations: &[ProcessFormation], name: &str) -> Result<Formation, ApiError> {
+    let shown = formations.iter().map(|formation| wire(app, formation));
+    let unknown = || ApiError::not_found(format!("{} declares no process type `{name}`: see `ambo ps`", app.name));
+    shown.into_iter().find(|found| found.process_type == name || found.id.to_string() == name).ok_or_else(unknown)
+}
+
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path(app): Path<String>,
+    range: Range,
+) -> Result<Response, ApiError> {
+    let (app, formations) = api.controller.formation_list(&caller, &app).await?;
+    let attributes: [crate::range::Attribute<Formation>; 2] = [
+        ("type", |formation| Key::Text(formation.process_type.clone())),
+        ("id", |formation| Key::Text(formation.id.to_string())),
+    ];
+    Ok(range.page(&attributes, formations.iter().map(|formation| wire(&app, formation)).collect()))
+}
+
+pub(crate) async fn find(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path((app, process)): Path<(String, String)>,
+) -> Result<Answer<Formation>, ApiError> {
+    let (app, formations) = api.controller.formation_list(&caller, &app).await?;
+    Ok(Answer(pick(&app, &formations, &process)?))
+}
+
+async fn scale(
+    api: &Api,
+    caller: &Caller,
+    app: &str,
+    updates: Vec<FormationUpdate>,
+) -> Result<(App, Vec<ProcessFormation>), ApiError> {
+    api.controller.app_find(caller, app, Permission::Deploy).await?;
+    let mut wanted = BTreeMap::new();
+    for (at, update) in updates.into_iter().enumerate() {
+        let invalid = |text: &dyn std::fmt::Display| ApiError::invalid(format!("`updates[{at}].type`: {text}"));
+        let name = update.process_type.ok_or_else(|| invalid(&"say which process to scale, such as `web`"))?;
+        let process = ProcessType::parse(&name).map_err(|error| invalid(&error))?;
+        let Some(quantity) = update.quantity else { continue };
+        let quantity = match quantity {
+            Quantity::To(count) => Wanted::Absolute(i64::from(count)),
+            Quantity::By(step) => Wanted::Relative(i64::from(step)),
+        };
+        if wanted.insert(process, quantity).is_some() {
+            return Err(invalid(&format_args!("`{name}` is there twice")));
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(api.controller.formation_list(caller, app).await?);
+    }
+    Ok(api.controller.formation_scale(caller, app, &wanted, api.now()).await?)
+}
+
+pub(crate) async fn update_batch(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path(app): Path<String>,
+    Json(batch): Json<FormationBatchUpdate>,
+) -> Result<Answer<Vec<Formation>>, ApiError> {
+    let (app, formations) = scale(&api, &caller, &app, batch.updates).await?;
+    Ok(Answer(formations.iter().map(|formation| wire(&app, formation)).collect()))
+}
+
+pub(crate) async fn update(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path((app, process)): Path<(String, String)>,
+    Json(update): Json<FormationUpdate>,
+) -> Result<Answer<Formation>, ApiError> {
+    let update = FormationUpdate { process_type: Some(process.clone()), ..update };
+    let (app, formations) = scale(&api, &caller, &app, vec![update]).await?;
+    Ok(Answer(pick(&app, &formations, &process)?))
+}

@@ -1,0 +1,92 @@
+//! `/apps/{app}/releases`
+
+use ambo_api_types::{IdReference, Release, ReleaseRollback};
+use ambo_controller::releases::{ReleasePage, ReleaseSummary};
+use ambo_model::{App, ReleaseStatus, ReleaseVersion};
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+
+use crate::auth::Authorized;
+use crate::body::Json;
+use crate::directory::Directory;
+use crate::error::ApiError;
+use crate::path::Path;
+use crate::range::{Key, Range};
+use crate::state::Api;
+use crate::wire::app_reference;
+
+async fn wire(directory: &mut Directory<'_>, app: &App, release: &ReleaseSummary) -> Result<Release, ApiError> {
+    let (status, message) = match &release.status {
+        ReleaseStatus::Pending => ("pending", None),
+        ReleaseStatus::Succeeded => ("succeeded", None),
+        ReleaseStatus::Failed { reason } => ("failed", Some(reason.clone())),
+    };
+    let succeeded = release.status == ReleaseStatus::Succeeded;
+    // Before the first deploy nothing serves; the newest release is then the current one.
+    let current = app.serving.map_or(succeeded && release.version == app.last_version, |v| v == release.version);
+    Ok(Release {
+        id: release.id.uuid(),
+        version: release.version.0,
+        description: release.summary.clone(),
+        status: status.to_owned(),
+        message,
+        current,
+        user: directory.user(release.author).await?,
+        app: app_reference(app),
+        slug: release.build.map(|build| IdReference { id: build.uuid() }),
+        addon_plan_names: Vec::new(),
+        eligible_for_rollback: succeeded && release.artifact.is_some(),
+        output_stream_url: None,
+        created_at: release.created_at,
+        updated_at: release.created_at,
+    })
+}
+
+/// The versions are the keys of the store, so a page here is a page there.
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path(app): Path<String>,
+    range: Range,
+) -> Result<Response, ApiError> {
+    let after = range.start("version").and_then(|start| {
+        let version: ReleaseVersion = start.value.parse().ok()?;
+        Some(match (start.exclusive, range.descending) {
+            (true, _) => version,
+            (false, true) => version.next(),
+            (false, false) => ReleaseVersion(version.0.saturating_sub(1)),
+        })
+    });
+    let page = ReleasePage { after, limit: range.max, descending: range.descending };
+    let (app, releases, more) = api.controller.release_list(&caller, &app, page).await?;
+    let mut directory = Directory::new(&api);
+    let mut shown = Vec::with_capacity(releases.len());
+    for release in &releases {
+        shown.push(wire(&mut directory, &app, release).await?);
+    }
+    let key = |release: &ReleaseSummary| Key::Number(release.version.0);
+    let first_and_last = releases.first().map(key).zip(releases.last().map(key));
+    Ok(range.response("version", "version", first_and_last, more, &shown))
+}
+
+pub(crate) async fn find(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path((app, release)): Path<(String, String)>,
+) -> Result<Answer<Release>, ApiError> {
+    let (app, release) = api.controller.release_find(&caller, &app, &release).await?;
+    Ok(Answer(wire(&mut Directory::new(&api), &app, &release).await?))
+}
+
+/// Back to an earlier release: a new one with its build and config.
+pub(crate) async fn rollback(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path(app): Path<String>,
+    Json(wanted): Json<ReleaseRollback>,
+) -> Result<(StatusCode, Answer<Release>), ApiError> {
+    let (app, release) = api.controller.release_rollback(&caller, &app, &wanted.release, api.now()).await?;
+    Ok((StatusCode::CREATED, Answer(wire(&mut Directory::new(&api), &app, &release).await?)))
+}

@@ -1,0 +1,112 @@
+//! The secret in the URL of a log session: what may be read and until when, signed.
+//!
+//! Nothing is kept for a session. The key lives as long as the process, so a restart ends all sessions; clients open new
+//! ones.
+
+use ambo_model::{AccountId, AppId, Timestamp};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use rand::RngCore;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use uuid::Uuid;
+
+/// Bytes of the signature.
+const SIGNATURE_BYTES: usize = 32;
+
+/// What a log session may read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogGrant {
+    /// The session's id.
+    pub(crate) id: Uuid,
+    /// Who opened it. Whether they may still read is asked anew with every request.
+    pub(crate) account: AccountId,
+    /// Of which app.
+    pub(crate) app: AppId,
+    /// Lines of the past.
+    pub(crate) lines: u32,
+    /// Whether new lines follow.
+    pub(crate) tail: bool,
+    /// Only of this process or instance.
+    pub(crate) dyno: Option<String>,
+    /// Only of this source.
+    pub(crate) source: Option<String>,
+    /// Until when requests are taken. A stream that has begun goes on.
+    pub(crate) until: Timestamp,
+}
+
+/// Signs and reads grants.
+pub(crate) struct LogTokens {
+    key: [u8; SIGNATURE_BYTES],
+}
+
+impl std::fmt::Debug for LogTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogTokens([redacted])")
+    }
+}
+
+impl LogTokens {
+    /// With a new key.
+    pub(crate) fn new() -> Self {
+        let mut key = [0; SIGNATURE_BYTES];
+        rand::rng().fill_bytes(&mut key);
+        Self { key }
+    }
+
+    #[allow(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    fn mac(&self) -> Hmac<Sha256> {
+        Hmac::new_from_slice(&self.key).expect("HMAC takes keys of any length")
+    }
+
+    /// A grant as text for a URL.
+    pub(crate) fn sign(&self, grant: &LogGrant) -> Result<String, serde_json::Error> {
+        let payload = serde_json::to_vec(grant)?;
+        let mut mac = self.mac();
+        mac.update(&payload);
+        Ok(URL_SAFE_NO_PAD.encode([mac.finalize().into_bytes().as_slice(), &payload].concat()))
+    }
+
+    /// The grant of a text, if we signed it and it is still good.
+    pub(crate) fn read(&self, token: &str, now: Timestamp) -> Option<LogGrant> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (signature, payload) = bytes.split_at_checked(SIGNATURE_BYTES)?;
+        let mut mac = self.mac();
+        mac.update(payload);
+        mac.verify_slice(signature).ok()?;
+        serde_json::from_slice::<LogGrant>(payload).ok().filter(|grant| grant.until > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn only_our_own_unchanged_tokens_are_read_and_only_in_time() {
+        let (tokens, now) = (LogTokens::new(), Timestamp::UNIX_EPOCH);
+        let grant = LogGrant {
+            id: Uuid::new_v4(),
+            account: AccountId::new(),
+            app: AppId::new(),
+            lines: 100,
+            tail: true,
+            dyno: Some("web".into()),
+            source: None,
+            until: now + Duration::from_secs(60),
+        };
+        let token = tokens.sign(&grant).unwrap();
+        assert_eq!(tokens.read(&token, now), Some(grant));
+        assert_eq!(tokens.read(&token, now + Duration::from_secs(60)), None);
+        assert_eq!(LogTokens::new().read(&token, now), None);
+        let mut forged = token.clone().into_bytes();
+        let last = forged.len() - 3;
+        forged[last] = if forged[last] == b'A' { b'B' } else { b'A' };
+        assert_eq!(tokens.read(&String::from_utf8(forged).unwrap(), now), None);
+        for bad in ["", "x", "AAAA", "ä"] {
+            assert_eq!(tokens.read(bad, now), None, "{bad}");
+        }
+    }
+}

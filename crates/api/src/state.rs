@@ -1,0 +1,57 @@
+//! What every handler works with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ambo_controller::Controller;
+use ambo_model::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::log_token::LogTokens;
+
+/// What the API must be told.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// The server's version.
+    pub version: String,
+    /// How clients reach the API, such as `https://ambo.example.com`, without a slash at the end. When `None`, what the
+    /// request itself was sent to.
+    pub url: Option<String>,
+    /// Where git over SSH is served, if it is.
+    pub ssh: Option<SshAddress>,
+    /// Where uploads lie while they are built. The directory must exist.
+    pub uploads: PathBuf,
+    /// Largest upload, in bytes.
+    pub upload_bytes_max: u64,
+}
+
+/// Where git over SSH is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshAddress {
+    /// Host.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// The API. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Api {
+    pub(crate) controller: Arc<Controller>,
+    pub(crate) settings: Arc<ApiSettings>,
+    pub(crate) log_tokens: Arc<LogTokens>,
+    /// Ends streams that would never end by themselves.
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Api {
+    /// An API over a control plane. Streams end when `shutdown` is cancelled.
+    #[must_use]
+    pub fn new(controller: Arc<Controller>, settings: ApiSettings, shutdown: CancellationToken) -> Self {
+        Self { controller, settings: Arc::new(settings), log_tokens: Arc::new(LogTokens::new()), shutdown }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.controller.now()
+    }
+}
