@@ -178,11 +178,16 @@ fn records(bytes: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     bytes[..end].split(|byte| *byte == b'\n')
 }
 
+/// Reads a file as long as it is now, and no further.
 fn segment_read(directory: &Path, first: u64) -> io::Result<Vec<u8>> {
-    match std::fs::read(segment_path(directory, first)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        read => read,
-    }
+    let file = match File::open(segment_path(directory, first)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        file => file?,
+    };
+    let mut bytes = Vec::new();
+    let length = file.metadata()?.len();
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn segment_path(directory: &Path, first: u64) -> PathBuf {
