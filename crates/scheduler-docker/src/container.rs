@@ -11,12 +11,8 @@ use ambo_model::{Command, ImageReference, Limits, Secret};
 
 use crate::labels::{Identity, Kind};
 use crate::settings::DockerSchedulerSettings;
+use crate::shell::{SIGNAL_ALL, script};
 
-/// Goes before a Procfile line. Without it the shell dies of SIGTERM at once, and with it the instance, before the programs that
-/// it has started come to finish what they do. The init program hands the signal to those ([`SIGNAL_ALL`]).
-const SHELL_PRELUDE: &str = "trap 'wait; exit 143' TERM\n";
-/// Makes Docker's init program hand signals to all of an instance's programs, not to the first alone.
-const SIGNAL_ALL: &str = "TINI_KILL_PROCESS_GROUP";
 /// What is left of root's rights: what images need to drop them, to own their files and to listen on port 80.
 const CAPABILITIES: [&str; 8] =
     ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"];
@@ -126,9 +122,7 @@ fn log(streams: Streams, engine: &EngineInfo, settings: &DockerSchedulerSettings
 fn command(command: &Command) -> (Option<Vec<String>>, Option<Vec<String>>) {
     match command {
         Command::Image => (None, None),
-        Command::Shell(line) => {
-            (Some(vec!["/bin/sh".to_owned(), "-c".to_owned()]), Some(vec![format!("{SHELL_PRELUDE}{line}")]))
-        }
+        Command::Shell(line) => (Some(vec!["/bin/sh".to_owned(), "-c".to_owned()]), Some(vec![script(line)])),
         Command::Argv(words) => {
             let (program, rest) = words.split_at(1.min(words.len()));
             (Some(program.to_vec()), Some(rest.to_vec()))
@@ -206,8 +200,8 @@ mod tests {
 
     #[test]
     fn a_procfile_line_is_run_by_the_shell() {
-        let (entrypoint, cmd) = command(&Command::Shell("a | b".to_owned()));
+        let (entrypoint, cmd) = command(&Command::Shell("a b".to_owned()));
         assert_eq!(entrypoint.unwrap(), ["/bin/sh", "-c"]);
-        assert_eq!(cmd.unwrap(), ["trap 'wait; exit 143' TERM\na | b"]);
+        assert_eq!(cmd.unwrap(), ["exec a b"]);
     }
 }

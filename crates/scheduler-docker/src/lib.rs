@@ -19,6 +19,7 @@ mod network;
 mod observe;
 mod run;
 pub mod settings;
+mod shell;
 mod start;
 mod status;
 mod stop;
