@@ -51,21 +51,24 @@ impl Client {
         self.get(&format!("/apps/{}/builds/{}", segment(app), segment(id))).await
     }
 
-    /// Builds and releases a gzip-compressed tar archive of `bytes` bytes, which is streamed.
+    /// Builds and releases a gzip-compressed tar archive of `bytes` bytes, which is streamed. `version` says what it is
+    /// of: a commit, usually.
     ///
     /// # Errors
     /// When the upload is refused or breaks. A build that fails is no error here: see [`BuildEvent::Ended`].
     pub async fn build_create_from_archive<S>(
         &self,
         app: &str,
+        version: Option<&str>,
         bytes: u64,
         archive: S,
     ) -> Result<BuildStream, ClientError>
     where
         S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
     {
+        let query = version.map_or_else(String::new, |version| format!("?version={}", segment(version)));
         let request = self
-            .request(Method::POST, &self.build_url(app))
+            .request(Method::POST, &format!("{}{query}", self.build_url(app)))
             .header(header::CONTENT_TYPE, "application/gzip")
             .header(header::CONTENT_LENGTH, bytes)
             .body(reqwest::Body::wrap_stream(archive));

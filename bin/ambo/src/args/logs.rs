@@ -4,7 +4,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
     /// How many lines of the past
-    #[arg(short, long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(short, long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_500))]
     pub(crate) num: u32,
     /// Go on with what comes
     #[arg(short, long, visible_short_alias = 'f', visible_alias = "follow")]

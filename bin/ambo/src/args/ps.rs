@@ -9,7 +9,7 @@ pub(crate) enum PsCommand {
     Scale(PsScale),
     /// Restart an app, a process or an instance
     Restart(PsRestart),
-    /// Stop a process or an instance; it stays down until restarted or scaled
+    /// Stop a run, or an instance or process, which is then started anew
     #[command(visible_alias = "kill")]
     Stop(PsStop),
 }

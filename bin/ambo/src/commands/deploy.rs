@@ -13,6 +13,7 @@ use tokio_util::io::ReaderStream;
 use crate::args::Deploy;
 use crate::context::Context;
 use crate::exit::{Failure, Outcome};
+use crate::git::Repository;
 
 /// Longest Procfile that is read, in bytes.
 const PROCFILE_BYTES_MAX: u64 = 256 * 1024;
@@ -45,6 +46,7 @@ fn procfile(named: Option<&Path>) -> Outcome<Option<String>> {
 
 async fn upload(context: &Context, client: &Client, app: &str, directory: &Path) -> Outcome<BuildStream> {
     let spinner = context.printer.spinner("Packing the files")?;
+    let version = Repository::around(directory).and_then(|repository| repository.version());
     let directory = directory.to_owned();
     let packed = tokio::task::spawn_blocking(move || archive::pack(&directory)).await;
     let packed = packed.map_err(|error| Failure::failed(error.to_string()))??;
@@ -65,7 +67,7 @@ async fn upload(context: &Context, client: &Client, app: &str, directory: &Path)
     let counted = bar.clone();
     let pieces = ReaderStream::with_capacity(tokio::fs::File::from_std(packed.file), UPLOAD_CHUNK_BYTES);
     let pieces = pieces.inspect_ok(move |piece| counted.inc(piece.len() as u64));
-    let stream = client.build_create_from_archive(app, packed.bytes, pieces).await;
+    let stream = client.build_create_from_archive(app, version.as_deref(), packed.bytes, pieces).await;
     bar.finish_and_clear();
     Ok(stream?)
 }

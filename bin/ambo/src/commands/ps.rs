@@ -138,7 +138,11 @@ async fn restart(context: &Context, args: PsRestart) -> Outcome {
 async fn stop(context: &Context, args: PsStop) -> Outcome {
     let (client, app) = context.app()?;
     client.instance_stop(&app, InstanceTarget::parse(&args.target)).await?;
-    context.printer.note(format!("Stopped {}", args.target))
+    context.printer.note(format!("Stopped {}", args.target))?;
+    match args.target.split('.').next() {
+        None | Some("run") => Ok(()),
+        Some(process) => context.printer.hint(format!("it is started anew; `ambo scale {process}=0` keeps it down")),
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 mod remote;
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use ambo_client::Host;
@@ -23,8 +23,12 @@ pub(crate) struct Repository {
 impl Repository {
     /// The repository around the current directory; `None` when there is none, or no `git`.
     pub(crate) fn around_here() -> Option<Self> {
-        let directory = std::env::current_dir().ok()?;
-        let repository = Self { directory };
+        Self::around(&std::env::current_dir().ok()?)
+    }
+
+    /// The repository around a directory.
+    pub(crate) fn around(directory: &Path) -> Option<Self> {
+        let repository = Self { directory: directory.to_owned() };
         repository.git(["rev-parse", "--git-dir"]).ok().map(|_| repository)
     }
 
@@ -35,7 +39,13 @@ impl Repository {
         text.lines().filter_map(Remote::from_config_line).collect()
     }
 
-    /// The commit that is checked out.
+    /// The commit that is checked out, with `-dirty` behind it when files differ from it; `None` without a commit.
+    pub(crate) fn version(&self) -> Option<String> {
+        let text = self.git(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]).ok()?;
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// Whether there is a remote of this name.
     pub(crate) fn remote_exists(&self, name: &str) -> bool {
         self.git(["config", "--local", "--get", &format!("remote.{name}.url")]).is_ok()
     }

@@ -194,7 +194,7 @@ fn a_reader_that_leaves_early_is_no_fault() {
     let line = "2026-01-01T00:00:00.000000+00:00 app[web.1]: hello\n";
     crate::logs::serve(&world, &line.repeat(100_000));
     let mut child = world
-        .command("logs -a shop -n 10000")
+        .command("logs -a shop -n 1500")
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()

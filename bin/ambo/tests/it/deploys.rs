@@ -94,6 +94,23 @@ fn programs_get_the_result_alone() {
 }
 
 #[test]
+fn a_deploy_says_which_commit_it_is_of() {
+    let world = World::logged_in();
+    write(&world.work(), "Procfile", "web: x\n");
+    world.git("init -q");
+    world.git("add -A");
+    world.git("-c user.name=a -c user.email=a@example.com commit -q -m one");
+    answer(&world, r#"{"status":"succeeded","build":null,"release":3,"url":null}"#);
+    let head = world.git("rev-parse HEAD");
+    let head = head.lines().last().unwrap();
+    world.run("deploy -a shop");
+    write(&world.work(), "Procfile", "web: y\n");
+    world.run("deploy -a shop");
+    let sent: Vec<_> = world.fake.asked(BUILDS).into_iter().map(|asked| asked.query).collect();
+    assert_eq!(sent, [format!("version={head}"), format!("version={head}-dirty")]);
+}
+
+#[test]
 fn an_empty_directory_is_not_sent() {
     let world = World::logged_in();
     assert_snapshot!(world.run("deploy -a shop"), @r"

@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) path: String,
+    pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
@@ -106,7 +107,8 @@ async fn answer(State(plan): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 64 << 20).await.unwrap();
     let call = format!("{} {}", parts.method, parts.uri.path());
-    let asked = Asked { method: parts.method, path: parts.uri.path().to_owned(), headers: parts.headers, body };
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let asked = Asked { query, method: parts.method, path: parts.uri.path().to_owned(), headers: parts.headers, body };
     let mut plan = plan.lock().unwrap();
     plan.asked.push(asked);
     let Some(answers) = plan.answers.get_mut(&call) else {
