@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ambo_model::{AppId, ByteSize, ImageDigest, Timestamp};
 use axum::Router;
@@ -15,7 +16,7 @@ use crate::endpoint;
 use crate::error::Error;
 use crate::gc::{CollectError, Collected, Plan, Retained, Retention, plan};
 use crate::layout::{self, Item, Repository};
-use crate::settings::Settings;
+use crate::settings::{GRACE_MIN, Settings};
 use crate::store::{BlobStore, StoreError};
 use crate::upload::Uploads;
 
@@ -30,6 +31,8 @@ pub(crate) struct Inner {
     pub(crate) uploads: Uploads,
     pub(crate) access: Arc<dyn RepositoryAccess>,
     pub(crate) settings: Settings,
+    /// Held by the one collection that runs.
+    collecting: tokio::sync::Mutex<()>,
 }
 
 /// Why the registry could not do what the platform asked.
@@ -44,6 +47,9 @@ pub enum RegistryError {
         #[source]
         source: std::io::Error,
     },
+    /// A push could lose what it relies on.
+    #[error("a grace period of {} seconds is too short: set at least {}", .0.as_secs(), GRACE_MIN.as_secs())]
+    GraceTooShort(Duration),
     /// The disk or the object store has no space left.
     #[error("the registry's disk is full")]
     Full,
@@ -93,17 +99,22 @@ impl Registry {
     /// A registry over a store. Takes up the uploads that an earlier process left.
     ///
     /// # Errors
-    /// When the staging directory cannot be used.
+    /// When the staging directory cannot be used, or the grace period is too short to protect a push.
     pub fn new(
         blobs: Arc<dyn BlobStore>,
         access: Arc<dyn RepositoryAccess>,
         settings: Settings,
     ) -> Result<Self, RegistryError> {
+        if settings.grace < GRACE_MIN {
+            return Err(RegistryError::GraceTooShort(settings.grace));
+        }
         let directory = settings.uploads_directory.clone();
         let uploads = Uploads::open(directory.clone(), settings.uploads_max)
             .map_err(|source| RegistryError::Uploads { directory: directory.display().to_string(), source })?;
         let contents = Contents::new(blobs, settings.grace);
-        Ok(Self { inner: Arc::new(Inner { contents, uploads, access, settings }) })
+        Ok(Self {
+            inner: Arc::new(Inner { contents, uploads, access, settings, collecting: tokio::sync::Mutex::new(()) }),
+        })
     }
 
     /// The HTTP server, for `/v2/` and everything below it. Wants no body limit in front of it: it has its own.
@@ -194,11 +205,13 @@ impl Registry {
         Ok(self.inner.contents.plan_apply(plan).await?)
     }
 
-    /// Removes stale uploads, and everything that nobody needs. Safe beside pushes and pulls; one at a time.
+    /// Removes stale uploads, and everything that nobody needs. Safe beside pushes and pulls; a second one
+    /// waits for the first.
     ///
     /// # Errors
     /// When the store or the platform fails; the next run goes on.
     pub async fn collect(&self, retention: &dyn Retention, now: Timestamp) -> Result<Collected, CollectError> {
+        let _alone = self.inner.collecting.lock().await;
         let uploads = self.uploads_expire(now).await?;
         let plan = self.collection_plan(retention, now).await?;
         let collected = self.collection_apply(&plan).await?;

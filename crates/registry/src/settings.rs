@@ -8,6 +8,9 @@ use http::Uri;
 
 use crate::token::TokenKey;
 
+/// Shortest grace period.
+pub const GRACE_MIN: Duration = Duration::from_secs(60);
+
 /// How the registry works. [`Settings::new`] gives the defaults.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -26,7 +29,7 @@ pub struct Settings {
     /// engines; nobody has it when `None`. At least 128 random bits.
     pub platform_password: Option<Secret>,
     /// What was uploaded, linked or looked up within this time is never collected. Must exceed the longest push of one
-    /// image; 10 seconds at least.
+    /// image; at least [`GRACE_MIN`].
     pub grace: Duration,
     /// An upload that nobody writes to for this long expires.
     pub upload_lifetime: Duration,

@@ -1,13 +1,16 @@
 //! Push (end-4a, end-4b, end-5, end-6, end-7, end-11, end-13).
 
+use std::time::Duration;
+
 use ambo_model::ByteSize;
 use ambo_registry::{Algorithm, Digest};
 use axum::body::Body;
 use http::{Method, StatusCode};
 use proptest::prelude::*;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
-use crate::platform::{IMAGE, INDEX, READER, TestRegistry, descriptor, image, request, sha256};
+use crate::platform::{IMAGE, INDEX, OWNER, PASSWORD, READER, TestRegistry, basic, descriptor, image, request, sha256};
 
 async fn finish(test: &TestRegistry, upload: &str, digest: &Digest, body: impl Into<Body>) -> StatusCode {
     test.ask(Method::PUT, &format!("{upload}?digest={digest}"), &[], body).await.status
@@ -106,6 +109,55 @@ async fn end_5_does_not_wait_for_ever_for_a_client_that_sends_nothing() {
     let body = Body::from_stream(futures::stream::pending::<Result<&str, std::io::Error>>());
     let reply = test.ask(Method::PATCH, &upload, &[], body).await;
     reply.expect_error(StatusCode::REQUEST_TIMEOUT, "BLOB_UPLOAD_INVALID");
+}
+
+#[tokio::test(start_paused = true)]
+async fn end_5_lets_one_request_at_a_time_write() {
+    let test = TestRegistry::new();
+    let upload = test.start_upload("myapp").await;
+    let body = Body::from_stream(futures::stream::pending::<Result<&str, std::io::Error>>());
+    let writing = test.ask(Method::PATCH, &upload, &[], body);
+    let (written, (asked, again)) = tokio::join!(writing, async {
+        let asked = test.ask(Method::PATCH, &upload, &[], "hello").await;
+        tokio::time::sleep(test.settings.body_idle_max).await;
+        (asked, test.ask(Method::PATCH, &upload, &[], "hello").await)
+    });
+    asked.expect_error(StatusCode::CONFLICT, "BLOB_UPLOAD_INVALID");
+    written.expect(StatusCode::REQUEST_TIMEOUT);
+    again.expect(StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn end_5_goes_on_over_a_new_connection_where_a_broken_one_stopped() {
+    let test = TestRegistry::new();
+    let server = test.serve().await;
+    let upload = test.start_upload("myapp").await;
+    let content: Vec<u8> = (0..3_000_000u32).map(|number| (number % 253) as u8).collect();
+    let mut connection = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let head = format!(
+        "PATCH {upload} HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\ncontent-length: {}\r\n\r\n",
+        basic(OWNER, PASSWORD),
+        content.len()
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection.write_all(&content[..2_000_000]).await.unwrap();
+    drop(connection);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    let offset = loop {
+        let reply = test.get(&upload).await;
+        let range = reply.expect(StatusCode::NO_CONTENT).header("range").to_owned();
+        let offset = range.strip_prefix("0-").unwrap().parse::<usize>().unwrap() + 1;
+        if offset >= 1024 * 1024 {
+            break offset;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "nothing of the broken chunk was kept: {range}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let rest = content[offset..].to_vec();
+    let (range, length) = (format!("{offset}-{}", content.len() - 1), rest.len().to_string());
+    let headers = [("content-range", range.as_str()), ("content-length", length.as_str())];
+    test.ask(Method::PATCH, &upload, &headers, rest).await.expect(StatusCode::ACCEPTED);
+    assert_eq!(finish(&test, &upload, &sha256(&content), Body::empty()).await, StatusCode::CREATED);
 }
 
 #[tokio::test]
