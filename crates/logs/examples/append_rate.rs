@@ -32,9 +32,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let apps: Vec<AppId> = (0..APPS).map(|_| AppId::new()).collect();
     let appended = Arc::clone(&logs);
-    let (lines, busy) = tokio::task::spawn_blocking(move || append(&appended, &apps)).await?;
+    let to = apps.clone();
+    let (lines, busy) = tokio::task::spawn_blocking(move || append(&appended, &to)).await?;
     println!("{lines} lines in {MEASURED:?}; an append takes {:?}; resident {} KiB", busy / lines, resident_kib());
     logs.flush().await;
+    let mut overflows = 0;
+    for app in &apps {
+        let filter = LogFilter { name: Some("logs".to_owned()), ..LogFilter::default() };
+        overflows += logs.tail(*app, 100, filter).await.len();
+    }
+    println!("{overflows} lines tell of dropped ones");
 
     let before = resident_kib();
     for _ in 0..IDLE_APPS {

@@ -26,6 +26,8 @@ pub(crate) struct AppLog {
     back: Mutex<Back>,
     /// Told of every new line, and of the end.
     changed: Notify,
+    /// Told after every write.
+    written: Notify,
 }
 
 #[derive(Debug)]
@@ -35,13 +37,13 @@ struct Front {
     queued: bool,
     appended: Instant,
     removed: bool,
+    /// Whether the last attempt to write failed.
+    failing: bool,
 }
 
 #[derive(Debug)]
 struct Back {
     segments: Segments,
-    /// Whether the last attempt to write failed.
-    failing: bool,
     dropped_told: Option<Instant>,
 }
 
@@ -69,9 +71,16 @@ impl AppLog {
     /// A log whose newest line has the cursor `newest`.
     pub(crate) fn new(app: AppId, directory: PathBuf, newest: u64, total_bytes: Arc<AtomicUsize>) -> Self {
         let ring = Ring::new(newest, total_bytes);
-        let back = Back { segments: Segments::new(directory.clone()), failing: false, dropped_told: None };
-        let front = Front { ring, queued: false, appended: Instant::now(), removed: false };
-        Self { app, directory, front: Mutex::new(front), back: Mutex::new(back), changed: Notify::new() }
+        let back = Back { segments: Segments::new(directory.clone()), dropped_told: None };
+        let front = Front { ring, queued: false, appended: Instant::now(), removed: false, failing: false };
+        Self {
+            app,
+            directory,
+            front: Mutex::new(front),
+            back: Mutex::new(back),
+            changed: Notify::new(),
+            written: Notify::new(),
+        }
     }
 
     /// Adds lines; calls `queue` when the writer does not yet know that there is something to write.
@@ -90,6 +99,22 @@ impl AppLog {
         self.changed.notify_waiters();
     }
 
+    /// Waits until lines can be added without any being dropped. While the disk refuses there is nothing to wait for.
+    pub(crate) async fn room(&self, limits: &RingLimits) {
+        loop {
+            let mut written = std::pin::pin!(self.written.notified());
+            written.as_mut().enable();
+            let has_room = {
+                let front = self.front.lock();
+                front.failing || front.removed || front.ring.has_room(limits)
+            };
+            if has_room {
+                return;
+            }
+            written.await;
+        }
+    }
+
     /// Writes what is new. Blocks.
     pub(crate) fn write(&self, limits: &SegmentLimits, ring_limits: &RingLimits, bytes_kept: usize) -> Written {
         let mut back = self.back.lock();
@@ -98,23 +123,25 @@ impl AppLog {
             if self.dropped_tell(&mut back, ring_limits) { self.write_new(&mut back, limits) } else { Ok(()) }
         });
         let failed = written.is_err();
-        match (written, std::mem::replace(&mut back.failing, failed)) {
+        let mut front = self.front.lock();
+        match (written, std::mem::replace(&mut front.failing, failed)) {
             (Err(error), false) => {
                 tracing::warn!(app = %self.app, %error, "log lines cannot be stored; the newest stay in memory");
             }
             (Ok(()), true) => tracing::info!(app = %self.app, "log lines are stored again"),
             (Err(_), true) | (Ok(()), false) => {}
         }
-        let mut front = self.front.lock();
-        front.ring.trim(bytes_kept);
+        front.ring.trim(bytes_kept, ring_limits);
         let more = !front.removed && !front.ring.is_written();
         let queue = more && !front.queued;
         front.queued |= more;
+        drop(front);
+        self.written.notify_waiters();
         Written { queue, failed }
     }
 
     /// Gives up what an idle app needs not: memory and the open file. `false` while it is not idle. Blocks.
-    pub(crate) fn rest(&self, idle: Duration) -> bool {
+    pub(crate) fn rest(&self, idle: Duration, limits: &RingLimits) -> bool {
         let mut back = self.back.lock();
         let mut front = self.front.lock();
         if front.removed {
@@ -123,14 +150,14 @@ impl AppLog {
         if front.queued || front.appended.elapsed() < idle {
             return false;
         }
-        front.ring.trim(0);
+        front.ring.trim(0, limits);
         back.segments.close();
         front.ring.is_empty()
     }
 
     /// Lets written lines go from memory.
-    pub(crate) fn trim(&self) {
-        self.front.lock().ring.trim(0);
+    pub(crate) fn trim(&self, limits: &RingLimits) {
+        self.front.lock().ring.trim(0, limits);
     }
 
     /// Removes the log for good; followers end. Blocks.

@@ -90,9 +90,11 @@ impl Ring {
         self.taken = self.written;
     }
 
-    /// Lets written lines go until no more than `bytes_kept` are left.
-    pub(crate) fn trim(&mut self, bytes_kept: usize) {
-        while self.bytes > bytes_kept && self.trimmed < self.written && self.front_pop() {}
+    /// Lets written lines go until no more than `bytes_kept` are left, and no more lines than leave room for new ones.
+    pub(crate) fn trim(&mut self, bytes_kept: usize, limits: &RingLimits) {
+        let (bytes_kept, lines_kept) = (bytes_kept.min(limits.bytes_max / 2), limits.lines_max / 2);
+        let is_large = |ring: &Self| ring.bytes > bytes_kept || ring.records.len() > lines_kept;
+        while is_large(self) && self.trimmed < self.written && self.front_pop() {}
         if self.records.capacity() > 64 && self.records.len() < self.records.capacity() / 4 {
             self.records.shrink_to(self.records.len() * 2);
         }
@@ -114,6 +116,13 @@ impl Ring {
 
     pub(crate) fn is_written(&self) -> bool {
         self.written == self.newest && self.dropped == 0
+    }
+
+    /// Whether it is at most half full.
+    pub(crate) fn has_room(&self, limits: &RingLimits) -> bool {
+        self.bytes <= limits.bytes_max / 2
+            && self.records.len() <= limits.lines_max / 2
+            && self.total_bytes.load(Ordering::Relaxed) <= limits.total_bytes_max
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -29,6 +29,8 @@ const READS_MAX: usize = 4;
 const GATHER_DURATION: Duration = Duration::from_millis(50);
 /// How soon a write that failed is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest wait of a line for room.
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How often to look for apps that have become idle, while there are any that are not.
 const REST_INTERVAL: Duration = Duration::from_secs(5);
 /// Cursors leap so far with every start, so that lines that were seen but not stored never share one with later lines.
@@ -163,6 +165,19 @@ impl LogStore {
             let lines = pieces(&line.text).map(|text| LogLine { text: text.to_owned(), ..line.clone() });
             log.append(lines, &limits, queue);
         }
+    }
+
+    /// Like [`LogStore::append`], but waits a while for room first: for a source that can be read more slowly, such as
+    /// what an engine has kept of an instance's output.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a dropped call has not added the line.
+    pub async fn append_when_room(&self, line: LogLine) {
+        let Some(log) = self.shared.log_ensure(line.app) else { return };
+        let limits = self.shared.settings.ring_limits();
+        // A disk that takes longer than this is as good as full: then new lines count for more than old ones.
+        let _ = tokio::time::timeout(ROOM_WAIT_MAX, log.room(&limits)).await;
+        self.append(line);
     }
 
     /// The newest `count` wanted lines of an app, oldest first; no more than [`TAIL_LINES_MAX`].
@@ -315,7 +330,7 @@ impl Shared {
             self.queued_notify.notify_one();
         }
         if self.total_bytes.load(Ordering::Relaxed) > self.settings.memory_bytes_total_max / 2 {
-            self.awake.lock().values().for_each(|log| log.trim());
+            self.awake.lock().values().for_each(|log| log.trim(&ring_limits));
         }
     }
 
@@ -325,7 +340,7 @@ impl Shared {
         let rest = tokio::task::spawn_blocking(move || {
             let awake: Vec<_> = shared.awake.lock().values().cloned().collect();
             for log in awake {
-                if log.rest(shared.settings.idle) {
+                if log.rest(shared.settings.idle, &shared.settings.ring_limits()) {
                     shared.awake.lock().remove(&log.app());
                 }
             }

@@ -188,3 +188,28 @@ async fn many_threads_append_at_once_and_each_keeps_its_order() {
         assert_eq!(crate::texts(tail), crate::numbers(0..1000));
     }
 }
+
+#[tokio::test]
+async fn a_source_that_waits_for_room_loses_nothing() {
+    let settings = LogSettings { memory_lines_max: 100, ..LogSettings::default() };
+    let (logs, app) = (Fixture::with(settings), AppId::new());
+    let running = logs.run();
+    for number in 0..1000 {
+        within_deadline(logs.logs.append_when_room(line(app, "web.1", &number.to_string()))).await;
+    }
+    running.stop().await;
+    assert_eq!(logs.texts(app, 10_000).await, crate::numbers(0..1000));
+}
+
+#[tokio::test]
+async fn on_a_full_disk_a_source_does_not_wait_for_room() {
+    let settings = LogSettings { memory_lines_max: 100, ..LogSettings::default() };
+    let (logs, app) = (Fixture::with(settings), AppId::new());
+    full_disk(&logs, app);
+    logs.say(app, "web.1", "not stored");
+    logs.logs.flush().await;
+    for number in 0..1000 {
+        within_deadline(logs.logs.append_when_room(line(app, "web.1", &number.to_string()))).await;
+    }
+    assert_eq!(logs.texts(app, 100).await, crate::numbers(900..1000));
+}
