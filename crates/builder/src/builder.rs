@@ -62,6 +62,7 @@ impl DockerBuilder {
         let source = Source::unpack(&self.settings.work_directory, request).await?;
         let plan = detect::plan(&source.tree)?;
         let processes = processes::process_table(&plan)?;
+        printer.mask_set(Mask::new(buildkit::arguments_hidden(&plan, request)));
         announce(&plan, printer).await;
         let image = format!("{}:{}", request.repository, request.tag);
         let built = buildkit::build(&self.engine, &source, &plan, request, printer).await;
@@ -87,7 +88,6 @@ impl DockerBuilder {
 impl ImageBuilder for DockerBuilder {
     async fn build(&self, request: BuildRequest, output: BuildOutput) -> Result<Artifact, BuildError> {
         let mut printer = Printer::new(output, request.limits.output_bytes);
-        printer.mask_set(Mask::new(request.build_args.iter().filter(|(name, _)| *name != "SOURCE_VERSION")));
         let duration = request.limits.duration;
         let built = tokio::time::timeout(duration, self.build_unbounded(&request, &mut printer)).await;
         match built.unwrap_or(Err(BuildError::Timeout(duration))) {
@@ -113,7 +113,7 @@ async fn announce(plan: &Plan, printer: &mut Printer) {
     match &plan.recipe {
         Recipe::Dockerfile(_) => printer.heading("Building from Dockerfile").await,
         Recipe::Generated(generated) => {
-            printer.heading(&format!("{} app detected", generated.language)).await;
+            printer.heading(&format!("{} detected", generated.language)).await;
             printer.heading("Building from a generated Dockerfile").await;
         }
     }

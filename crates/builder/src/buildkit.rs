@@ -16,6 +16,7 @@ use ambo_engine_docker::bollard::models::{BuildInfo, BuildInfoAux};
 use ambo_engine_docker::bollard::query_parameters::{BuildImageOptions, BuildImageOptionsBuilder, BuilderVersion};
 use ambo_engine_docker::bollard::{Docker, body_try_stream};
 use ambo_engine_docker::{Engine, EngineError};
+use ambo_model::Secret;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
@@ -37,7 +38,7 @@ const PIECE_BYTES: usize = 64 << 10;
 const PIECES_MAX: usize = 16;
 /// Events that wait to be shown; the engine waits when there are more.
 const EVENTS_MAX: usize = 64;
-/// The build argument that names the source's version; every Dockerfile may declare it.
+/// The build argument that names the source's version: no secret.
 const SOURCE_VERSION: &str = "SOURCE_VERSION";
 
 /// Builds and tags the image; gives its id on the engine.
@@ -52,7 +53,7 @@ pub(crate) async fn build(
     let client = client.map_err(|error| build_failure(error, None))?;
     let (body, context) = context(source, plan, request);
     let mut events = events(client, options(plan, request), body);
-    let mut progress = Progress::default();
+    let mut progress = Progress::new(&request.repository);
     let mut image = None;
     while let Some(event) = events.recv().await {
         match event {
@@ -60,6 +61,9 @@ pub(crate) async fn build(
                 Some(BuildInfoAux::BuildKit(status)) => {
                     for line in progress.apply(&status) {
                         printer.detail(&line).await;
+                    }
+                    if let Some(image) = progress.base_image_of_another_app() {
+                        return Err(BuildError::Step(format!("the base image `{image}` belongs to another app")));
                     }
                 }
                 Some(BuildInfoAux::Default(id)) => image = id.id.or(image),
@@ -110,10 +114,12 @@ fn events(
 }
 
 fn options(plan: &Plan, request: &BuildRequest) -> BuildImageOptions {
-    let (dockerfile, arguments) = match &plan.recipe {
-        Recipe::Dockerfile(file) => ("Dockerfile", arguments(request, |name| file.declares(name))),
-        Recipe::Generated(_) => (GENERATED_NAME, HashMap::new()),
+    let dockerfile = match &plan.recipe {
+        Recipe::Dockerfile(_) => "Dockerfile",
+        Recipe::Generated(_) => GENERATED_NAME,
     };
+    let arguments: HashMap<String, String> =
+        arguments(plan, request).map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
     BuildImageOptionsBuilder::default()
         .dockerfile(dockerfile)
         .t(&format!("{}:{}", request.repository, request.tag))
@@ -124,10 +130,20 @@ fn options(plan: &Plan, request: &BuildRequest) -> BuildImageOptions {
         .build()
 }
 
-/// The config that the Dockerfile asks for, and only that.
-fn arguments(request: &BuildRequest, declared: impl Fn(&str) -> bool) -> HashMap<String, String> {
-    let asked = request.build_args.iter().filter(|(name, _)| declared(name) || *name == SOURCE_VERSION);
-    asked.map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect()
+/// The config that the Dockerfile asks for, and only that. A generated one asks for nothing.
+fn arguments<'a>(plan: &'a Plan, request: &'a BuildRequest) -> impl Iterator<Item = (&'a String, &'a Secret)> {
+    request.build_args.iter().filter(|(name, _)| match &plan.recipe {
+        Recipe::Dockerfile(file) => file.declares(name),
+        Recipe::Generated(_) => false,
+    })
+}
+
+/// The arguments that must not be shown.
+pub(crate) fn arguments_hidden<'a>(
+    plan: &'a Plan,
+    request: &'a BuildRequest,
+) -> impl Iterator<Item = (&'a String, &'a Secret)> {
+    arguments(plan, request).filter(|(name, _)| *name != SOURCE_VERSION)
 }
 
 fn session_id() -> String {

@@ -14,6 +14,7 @@ pub(crate) struct ImageFacts {
     /// The only TCP port that it exposes.
     pub(crate) exposed_port: Option<u16>,
     has_command: bool,
+    names: Vec<String>,
 }
 
 impl ImageFacts {
@@ -33,7 +34,13 @@ impl ImageFacts {
                 _ => None,
             },
             has_command: given(config.cmd) || given(config.entrypoint),
+            names: [image.repo_tags, image.repo_digests].into_iter().flatten().flatten().collect(),
         }
+    }
+
+    /// Whether the image goes by this name, rather than having been found by its id.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known == name)
     }
 
     /// An image whose own command is to be `web` must have one.

@@ -25,7 +25,7 @@ pub fn process_table(plan: &Plan) -> Result<ProcessTable, BuildError> {
         (Recipe::Generated(generated), None) => match &generated.web {
             Some(web) => Ok(with_web(ProcessTable::default(), web.clone())),
             None => Err(BuildError::Step(format!(
-                "nothing says how to run this {} app: add a Procfile with a line such as `web: <command that listens on $PORT>`",
+                "nothing says how to run this app ({}): add a Procfile with a line such as `web: <command that listens on $PORT>`",
                 generated.language
             ))),
         },
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(table(&[base, ("Procfile", "worker: w")]), "worker=w");
         assert_eq!(table(&[("requirements.txt", ""), ("app.py", "")]), "web=python app.py");
         assert_eq!(table(&[("requirements.txt", ""), ("app.py", ""), ("Procfile", "worker: w")]), "worker=w");
-        assert!(table(&[("requirements.txt", "")]).starts_with("nothing says how to run this Python app"));
+        assert!(table(&[("requirements.txt", "")]).starts_with("nothing says how to run this app (Python)"));
     }
 
     #[test]

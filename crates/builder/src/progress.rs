@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use ambo_engine_docker::bollard::moby::buildkit::v1::{StatusResponse, Vertex};
 use ambo_model::ByteSize;
 
+use crate::import::is_of_another_app;
 use crate::output::{LineBuffer, shorten};
 
 /// Longest step name that is shown, in characters.
@@ -23,6 +24,9 @@ pub(crate) struct Progress {
     /// Whose output is being shown.
     current: Option<String>,
     layers: HashSet<String>,
+    /// Where the image goes.
+    repository: String,
+    stolen: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +52,10 @@ pub(crate) enum Failed {
 }
 
 impl Progress {
+    pub(crate) fn new(repository: &str) -> Self {
+        Self { repository: repository.to_owned(), ..Self::default() }
+    }
+
     /// Takes events in, gives the lines to show.
     pub(crate) fn apply(&mut self, event: &StatusResponse) -> Vec<String> {
         let mut lines = Vec::new();
@@ -88,7 +96,17 @@ impl Progress {
         })
     }
 
+    /// A base image that lies in the builder's registry, but in another app's repository. The engine would take its own
+    /// copy of it without asking the registry who may have it. Names are known in full only here, after build arguments
+    /// are put in.
+    pub(crate) fn base_image_of_another_app(&self) -> Option<&str> {
+        self.stolen.as_deref()
+    }
+
     fn vertex(&mut self, vertex: &Vertex, lines: &mut Vec<String>) {
+        if let Some(image) = base_images(&vertex.name).find(|image| is_of_another_app(image, &self.repository)) {
+            self.stolen = Some(image.to_owned());
+        }
         if !self.steps.contains_key(&vertex.digest) && self.steps.len() >= STEPS_MAX {
             return;
         }
@@ -122,6 +140,15 @@ impl Progress {
             lines.push(line);
         }
     }
+}
+
+/// The images that a step is based on or copies from.
+fn base_images(step: &str) -> impl Iterator<Item = &str> {
+    let words = step.split([' ', ',', '\t', '\n']);
+    let after_from = step.split_once("FROM ").filter(|(head, _)| head.is_empty() || head.ends_with("] "));
+    let from = after_from.and_then(|(_, rest)| rest.split(' ').next());
+    let copied = words.filter_map(|word| word.split_once("from=").map(|(_, image)| image.trim_matches(['"', '\''])));
+    step.strip_prefix(METADATA_STEP).into_iter().chain(from).chain(copied)
 }
 
 #[cfg(test)]
@@ -191,6 +218,33 @@ mod tests {
         progress.apply(&steps(vec![Vertex { error: "no such host".into(), ..vertex("m", name) }]));
         let wanted = Failed::BaseImage { image: "nosuch:1".into(), reason: "no such host".into() };
         assert_eq!(progress.failed(), Some(wanted));
+    }
+
+    #[test]
+    fn images_of_other_apps_are_noticed_wherever_they_stand() {
+        let noticed = |name: &str| {
+            let mut progress = Progress::new("r:1/mine");
+            progress.apply(&steps(vec![vertex("a", name)]));
+            progress.base_image_of_another_app().map(str::to_owned)
+        };
+        let long = format!("RUN --mount=target={} --mount=type=bind,from=r:1/other:b,target=/x y", "x".repeat(500));
+        for name in [
+            "[internal] load metadata for r:1/other:b",
+            "[1/2] FROM r:1/other:b",
+            "FROM r:1/other:b",
+            "[2/2] COPY --from=r:1/other:b /a /b",
+            &long,
+        ] {
+            assert_eq!(noticed(name).as_deref(), Some("r:1/other:b"), "{name}");
+        }
+        for name in [
+            "[1/2] FROM r:1/mine:b",
+            "[1/2] FROM debian",
+            "[2/2] RUN echo FROM r:1/other:b",
+            "[2/2] COPY --from=build /a /b",
+        ] {
+            assert_eq!(noticed(name), None, "{name}");
+        }
     }
 
     #[test]

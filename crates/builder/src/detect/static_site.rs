@@ -32,7 +32,7 @@ pub(super) fn plan(tree: &SourceTree) -> Result<Option<GeneratedDockerfile>, Bui
         .add("ENTRYPOINT []")
         .copied(&format!("{} /app/site/", settings.root));
     Ok(Some(GeneratedDockerfile {
-        language: "static site",
+        language: "Static site",
         text: lines.finish(Some(command)),
         web: Some(Command::Image),
         leaves_out: ".git\nProcfile\nstatic.json\n",

@@ -15,7 +15,7 @@ async fn hello_python_builds_and_answers_as_nobody_special() {
     let built = built(&fixture, "hello-python").await;
     let artifact = built.artifact();
     assert!(
-        built.output.starts_with("-----> Python app detected\n-----> Building from a generated Dockerfile\n"),
+        built.output.starts_with("-----> Python detected\n-----> Building from a generated Dockerfile\n"),
         "{}",
         built.output
     );
@@ -60,7 +60,7 @@ async fn a_static_site_is_served_without_what_is_hidden() {
     let fixture = Fixture::new("static-site").await;
     let built = built(&fixture, "static-site").await;
     let artifact = built.artifact();
-    assert_eq!((artifact.kind.as_str(), artifact.exposed_port), ("static site", None));
+    assert_eq!((artifact.kind.as_str(), artifact.exposed_port), ("Static site", None));
     assert_eq!(artifact.processes.iter().map(|(process, _)| process.clone()).collect::<Vec<_>>(), [ProcessType::web()]);
     let (id, port) = fixture.serve(artifact, "web").await;
     assert!(get(port, "/").await.unwrap().contains("A static site on Ambo"));

@@ -1,9 +1,7 @@
 //! What the tests share: an engine, a registry of their own, and archives.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ambo_builder::{
@@ -22,6 +20,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use crate::registry::{LOGIN, Registry};
+
 /// Longest wait for anything that the engine does.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -31,7 +31,7 @@ pub(crate) struct Fixture {
     pub(crate) builder: DockerBuilder,
     pub(crate) repository: String,
     pub(crate) directory: TempDir,
-    registry: Child,
+    pub(crate) registry: Registry,
 }
 
 /// What a build gave and said.
@@ -63,27 +63,12 @@ impl Fixture {
             assert!(found.is_ok(), "the engine has no image `{image}`: make the base images, see DEVELOPERS.md");
         }
         let directory = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = directory.path().join("registry.yml");
-        let storage = directory.path().join("registry");
-        let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n",
-            storage.display()
-        );
-        std::fs::write(&config, text).unwrap();
-        let registry = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let registry = registry.expect("no registry to push to: apt-get install docker-registry");
+        let registry = Registry::start().await;
         let settings =
             BuilderSettings { work_directory: directory.path().join("work"), cache_size: ByteSize::gib(100) };
         let builder = DockerBuilder::open(engine.clone(), settings).unwrap();
-        let fixture = Self { engine, builder, repository: format!("127.0.0.1:{port}/{app}"), directory, registry };
-        wait_until("the registry answers", async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
-        fixture
+        let repository = format!("{}/{app}", registry.host);
+        Self { engine, builder, repository, directory, registry }
     }
 
     /// A request for the files, as a plain tar archive.
@@ -215,7 +200,7 @@ impl Fixture {
     }
 
     /// Removes what the test left on the engine, and sees that the builder left nothing.
-    pub(crate) async fn end(mut self) {
+    pub(crate) async fn end(self) {
         let left: Vec<PathBuf> =
             std::fs::read_dir(self.directory.path().join("work")).unwrap().map(|entry| entry.unwrap().path()).collect();
         for name in self.local_names().await {
@@ -223,21 +208,12 @@ impl Fixture {
             // A digest may have gone with its tag.
             let _ = self.engine.client().await.unwrap().remove_image(&name, Some(options), None).await;
         }
-        let _ = self.registry.kill();
-        let _ = self.registry.wait();
         assert!(left.is_empty(), "sources are left: {left:?}");
     }
 }
 
-impl Drop for Fixture {
-    fn drop(&mut self) {
-        let _ = self.registry.kill();
-        let _ = self.registry.wait();
-    }
-}
-
 fn login() -> RegistryLogin {
-    RegistryLogin { username: "builder".to_owned(), password: Secret::new("unused?>~") }
+    RegistryLogin { username: LOGIN.0.to_owned(), password: Secret::new(LOGIN.1) }
 }
 
 async fn collected(mut from: mpsc::Receiver<String>) -> String {

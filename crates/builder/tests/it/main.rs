@@ -8,3 +8,4 @@ mod examples;
 mod fixture;
 mod import;
 mod prune;
+mod registry;
