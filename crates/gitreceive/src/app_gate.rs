@@ -92,14 +92,16 @@ impl AppGate {
         &self.removed
     }
 
-    /// Enters to read. `ensure` makes the repository; no two run at a time.
+    /// Enters to read. `ensure` makes the repository if it is missing; no two run at a time.
     pub(crate) async fn enter_to_read<E: From<Closed>>(
         &self,
-        ensure: impl Future<Output = Result<(), E>>,
+        ensure: Option<impl Future<Output = Result<(), E>>>,
     ) -> Result<Entry, E> {
         let session = Arc::clone(&self.sessions).acquire_owned().await.map_err(|_| Closed)?;
-        let _preparing = self.preparing.lock().await;
-        ensure.await?;
+        if let Some(ensure) = ensure {
+            let _preparing = self.preparing.lock().await;
+            ensure.await?;
+        }
         Ok(Entry { _session: session, _push: None })
     }
 
@@ -230,6 +232,6 @@ mod tests {
         let gate = gates.gate(app);
         gates.close(app, Duration::from_secs(1), async {}).await;
         assert!(gate.removed().is_cancelled());
-        assert_eq!(gate.enter_to_read(async { Ok::<(), Closed>(()) }).await.unwrap_err(), Closed);
+        assert_eq!(gate.enter_to_read(Some(async { Ok::<(), Closed>(()) })).await.unwrap_err(), Closed);
     }
 }

@@ -14,7 +14,7 @@ use crate::settings::GitSettings;
 /// How long a short command may take.
 const COMMAND_DURATION_MAX: Duration = Duration::from_secs(60);
 /// How long a garbage collection may take.
-pub(crate) const MAINTENANCE_DURATION_MAX: Duration = Duration::from_secs(3600);
+pub(crate) const MAINTENANCE_DURATION_MAX: Duration = Duration::from_secs(600);
 /// Most output that is read of a short command.
 const OUTPUT_BYTES_MAX: u64 = 1 << 20;
 /// Most of a command's complaint that an error shows.

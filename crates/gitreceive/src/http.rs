@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::credentials::Credentials;
 use crate::http::inflate::inflate;
-use crate::port::{AccessDenied, Caller, GitAction, Repository};
+use crate::port::{AccessDenied, Caller, Repository};
 use crate::server::{GitServer, Shared};
-use crate::session::{Ended, Exchange, Input, Output, Service, Session, SessionRefused, SessionRequest, session_start};
+use crate::service::Service;
+use crate::session::{Ended, Exchange, Input, Output, Session, SessionRefused, SessionRequest, session_start};
 
 /// How much a request may hold beyond its pack, once inflated: refs wanted, refs had.
 const NEGOTIATION_BYTES_MAX: u64 = 64 << 20;
@@ -181,11 +182,7 @@ async fn enter(
     let caller = shared.gate.account_by_password(&credentials.username, &credentials.password).await;
     let caller = caller.ok_or(Refused::WrongCredentials)?;
     let name = AppName::parse(name).map_err(|_| AccessDenied::NotFound(name.escape_default().take(60).collect()))?;
-    let action = match service {
-        Service::UploadPack => GitAction::Fetch,
-        Service::ReceivePack => GitAction::Push,
-    };
-    Ok((caller, shared.gate.authorize(caller, name.as_str(), action).await?))
+    Ok((caller, shared.gate.authorize(caller, name.as_str(), service.action()).await?))
 }
 
 /// Answers with `head` and then git's output as it comes. Dropping the answer's body ends the session. The status waits for

@@ -17,6 +17,9 @@
 //! left in the repository is removed. Only a push that was accepted already is let finish, so that the ref follows the
 //! release. Locks live in the session, never in a file, so none outlives it.
 //!
+//! What cannot be told: who kills the `git` process alone (SIGKILL, not Ctrl-C) leaves its helper, `ssh` or
+//! `git-remote-http`, connected and listening, so that push goes on and another one waits for it.
+//!
 //! A push of what is deployed already never reaches us: git says `Everything up-to-date` by itself. To deploy the same commit
 //! again, push an empty commit (`git commit --allow-empty`) or restart the app.
 //!
@@ -35,6 +38,7 @@ mod push;
 mod refs;
 mod repository;
 mod server;
+mod service;
 mod session;
 mod settings;
 mod ssh;

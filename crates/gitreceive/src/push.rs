@@ -58,7 +58,7 @@ enum Refused {
         "The commit {commit} holds no files: there is nothing to build.\nAdd your app's files: git add . && git commit"
     )]
     NoFiles { commit: String },
-    #[error("{holder} is still at it. Nothing was changed: push again in a while.")]
+    #[error("{holder} and is still at it.\nNothing was changed: push again in a while.")]
     Busy { holder: String },
     #[error(
         "'{branch}' has moved to {now} while you waited. Nothing was changed.\nIf yours is still to be deployed, push again."
@@ -230,7 +230,7 @@ impl PushFlow<'_> {
             return Ok(turn);
         }
         let wait_max = self.shared.settings.push_wait_max;
-        let text = format!("{}. Waiting for the end of it, {} s at most.", self.busy_text(), wait_max.as_secs());
+        let text = format!("{}. Waiting {} s at most.", self.busy_text(), wait_max.as_secs());
         reply.warn(&text).await?;
         match self.gate.turn(holder, wait_max).await {
             Some(turn) => Ok(turn),
@@ -242,9 +242,9 @@ impl PushFlow<'_> {
         let app = &self.repository.app_name;
         match self.gate.holder() {
             Some(Holder { name, commit, since }) => {
-                format!("{name} is pushing {} to '{app}' since {} s ago", commit.short(), since.elapsed().as_secs())
+                format!("{name} has been pushing {} to '{app}' for {} s", commit.short(), since.elapsed().as_secs())
             }
-            None => format!("Another push to '{app}' is under way"),
+            None => format!("Another push to '{app}' has just begun"),
         }
     }
 

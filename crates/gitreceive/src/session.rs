@@ -24,6 +24,7 @@ use crate::port::{Caller, Repository};
 use crate::push::{Accepted, Outcome, PushFlow};
 use crate::repository::{RepositoryFault, branch_follow, branch_observe, leftovers_remove, repository_ensure};
 use crate::server::Shared;
+use crate::service::Service;
 
 /// How many chunks of git's output wait for the client.
 const OUTPUT_CHUNKS_MAX: usize = 8;
@@ -33,26 +34,6 @@ const CHUNK_BYTES_MAX: usize = 64 << 10;
 const ACCEPTED_GRACE: Duration = Duration::from_secs(10);
 /// How long a client may go on sending after git has ended, so that it hears the answer rather than a broken pipe.
 const DISCARD_DURATION_MAX: Duration = Duration::from_secs(10);
-
-/// Which of git's two services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Service {
-    UploadPack,
-    ReceivePack,
-}
-
-impl Service {
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        [Service::UploadPack, Service::ReceivePack].into_iter().find(|service| service.name() == name)
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Service::UploadPack => "git-upload-pack",
-            Service::ReceivePack => "git-receive-pack",
-        }
-    }
-}
 
 /// How much of the conversation a session carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,6 +155,7 @@ impl Running {
         let ended = tokio::select! {
             entry = self.enter() => match entry {
                 Ok(entry) => self.converse(input, entry).await,
+                Err(SessionError::Removed) => Ok(Ended::Cancelled),
                 Err(error) => Err(error),
             },
             () = self.cancelled() => Ok(Ended::Cancelled),
@@ -195,7 +177,8 @@ impl Running {
         if self.pushes() {
             self.gate.enter_to_push(ensure, leftovers_remove(&path)).await
         } else {
-            self.gate.enter_to_read(ensure).await
+            let exists = tokio::fs::try_exists(path.join("HEAD")).await.unwrap_or(false);
+            self.gate.enter_to_read((!exists).then_some(ensure)).await
         }
     }
 
@@ -248,7 +231,7 @@ impl Running {
 
     fn spawn(&self, awaited: Option<&AwaitedCall>) -> io::Result<Child> {
         let mut command = self.shared.git.command();
-        command.arg(self.request.service.name().trim_start_matches("git-"));
+        command.arg(self.request.service.command());
         match self.request.exchange {
             Exchange::Advertisement => command.args(["--stateless-rpc", "--advertise-refs"]),
             Exchange::Stateless => command.arg("--stateless-rpc"),
@@ -380,6 +363,8 @@ impl Running {
         let followed = async {
             if branch_observe(git, &path, accepted.branch).await?.as_ref() == Some(&accepted.commit) {
                 branch_follow(git, &path, accepted.branch).await?;
+            } else {
+                tracing::error!(app = %self.gate.app(), commit = %accepted.commit, "git did not move the ref of a release");
             }
             Ok::<(), crate::git::GitError>(())
         };

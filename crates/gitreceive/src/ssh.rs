@@ -83,7 +83,7 @@ impl SshServer {
         let config = Config {
             server_id: SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-Ambo_", env!("CARGO_PKG_VERSION")))),
             methods: MethodSet::from(&[MethodKind::PublicKey][..]),
-            auth_rejection_time: Duration::from_millis(300),
+            auth_rejection_time: Duration::from_millis(50),
             // Every client asks for the methods with an attempt that must fail: that costs nobody a second.
             auth_rejection_time_initial: Some(Duration::ZERO),
             keys: host_keys_ensure(&settings.host_keys)?,

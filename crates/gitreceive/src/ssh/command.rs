@@ -1,6 +1,6 @@
 //! Reads the one line that a client wants executed. Pure.
 
-use crate::session::Service;
+use crate::service::Service;
 
 /// Longest command that is looked at.
 const COMMAND_BYTES_MAX: usize = 512;

@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::protocol_checked;
-use crate::port::{AccessDenied, Caller, GitAction};
+use crate::port::{AccessDenied, Caller};
 use crate::server::GitServer;
-use crate::session::{Ended, Exchange, Output, Service, Session, SessionRequest, session_start};
+use crate::session::{Ended, Exchange, Output, Session, SessionRequest, session_start};
 use crate::ssh::command::GitCommand;
 
 /// Most channels of one connection; git opens one, a shared connection a few.
@@ -203,12 +203,8 @@ async fn greet(waiting: Waiting, caller: Caller, git: GitServer, _gone: Cancella
 async fn git_run(command: GitCommand, waiting: Waiting, caller: Caller, git: GitServer, gone: CancellationToken) {
     let (read, write) = waiting.channel.split();
     let GitCommand { service, app } = command;
-    let action = match service {
-        Service::UploadPack => GitAction::Fetch,
-        Service::ReceivePack => GitAction::Push,
-    };
     let repository = match AppName::parse(&app) {
-        Ok(name) => git.shared.gate.authorize(caller, name.as_str(), action).await,
+        Ok(name) => git.shared.gate.authorize(caller, name.as_str(), service.action()).await,
         Err(_) => Err(AccessDenied::NotFound(app.escape_default().take(60).collect())),
     };
     let repository = match repository {

@@ -26,21 +26,6 @@ async fn a_killed_client_cancels_the_push_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killing_git_alone_is_noticed_over_ssh() {
-    let platform = Platform::start().await;
-    let source = platform.source("work").await;
-    platform.fake.play(Script::Hang);
-    let mut push = platform.push_start("ann", &source, &[&platform.url(Transport::Ssh, "ann", "shop"), "main"]);
-    push.wait_for_line("Building").await;
-    push.child.start_kill().unwrap();
-    push.child.wait().await.unwrap();
-    // `ssh` lives on until it has something to write: git's keepalive.
-    drop(push);
-    platform.wait_until_dropped().await;
-    platform.wait_until_clean("shop").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_stops_sending_in_mid_pack_is_gone() {
     for transport in BOTH {
         let platform = Platform::start().await;
