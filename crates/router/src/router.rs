@@ -5,9 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
+use ambo_model::RouteTable;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{AccessSink, AccessThread};
@@ -24,6 +25,8 @@ pub struct Router {
     shared: Arc<Shared>,
     listeners: Listeners,
     access: Arc<dyn AccessSink>,
+    /// What was published since the start, whether or not the router runs already.
+    published: watch::Receiver<Arc<RouteTable>>,
 }
 
 /// Why the router ended.
@@ -86,7 +89,8 @@ impl Router {
             tracing::info!(apps = table.routes.len(), "serving the last good route table");
             handle.publish(table);
         }
-        Self { shared, listeners, access }
+        let published = shared.latest();
+        Self { shared, listeners, access, published }
     }
 
     /// Steers the router, now and while it runs.
@@ -109,7 +113,7 @@ impl Router {
     /// # Errors
     /// When the workers cannot be started, or one ends by itself; then all are stopped.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<Stopped, RouterError> {
-        let Self { shared, listeners, access } = self;
+        let Self { shared, listeners, access, published } = self;
         let tls = if listeners.https.is_empty() {
             None
         } else {
@@ -126,7 +130,7 @@ impl Router {
         let saving = CancellationToken::new();
         let save = async {
             if let Some(path) = shared.settings.table_path.clone() {
-                last_good::tables_save(path, shared.latest(), saving.clone()).await;
+                last_good::tables_save(path, published, saving.clone()).await;
             }
         };
         let serve = async {

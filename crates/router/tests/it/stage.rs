@@ -14,13 +14,13 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 /// How long a test waits for what must happen.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+pub(crate) const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 /// Keeps every record.
 #[derive(Debug, Default)]
-pub struct Records(pub Mutex<Vec<AccessRecord>>);
+pub(crate) struct Records(pub(crate) Mutex<Vec<AccessRecord>>);
 
 impl AccessSink for Records {
     fn record(&self, record: AccessRecord) {
@@ -29,32 +29,32 @@ impl AccessSink for Records {
 }
 
 /// A running router.
-pub struct Stage {
-    pub handle: RouterHandle,
-    pub http: SocketAddr,
-    pub https: SocketAddr,
-    pub records: Arc<Records>,
-    pub listeners: Listeners,
+pub(crate) struct Stage {
+    pub(crate) handle: RouterHandle,
+    pub(crate) http: SocketAddr,
+    pub(crate) https: SocketAddr,
+    pub(crate) records: Arc<Records>,
+    pub(crate) listeners: Listeners,
     shutdown: Option<oneshot::Sender<()>>,
     run: JoinHandle<Result<Stopped, RouterError>>,
 }
 
-pub fn settings() -> RouterSettings {
+pub(crate) fn settings() -> RouterSettings {
     RouterSettings { http: vec![LOCAL], worker_count: 2, drain_deadline: Duration::from_secs(20), ..RouterSettings::default() }
 }
 
 impl Stage {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(settings(), None)
     }
 
-    pub fn with(settings: RouterSettings, certificate: Option<Certificate>) -> Self {
+    pub(crate) fn with(settings: RouterSettings, certificate: Option<Certificate>) -> Self {
         let records = Arc::new(Records::default());
         let router = Router::bind(settings, Arc::clone(&records) as Arc<dyn AccessSink>, certificate).unwrap();
         Self::running(router, records)
     }
 
-    pub fn running(router: Router, records: Arc<Records>) -> Self {
+    pub(crate) fn running(router: Router, records: Arc<Records>) -> Self {
         let first = |addresses: Vec<SocketAddr>| addresses.first().copied().unwrap_or(LOCAL);
         let (http, https) = (first(router.listeners().http_addresses()), first(router.listeners().https_addresses()));
         let (handle, listeners) = (router.handle(), router.listeners().try_clone().unwrap());
@@ -66,43 +66,43 @@ impl Stage {
     }
 
     /// A router whose only route is `app.localhost`.
-    pub fn with_app(settings: RouterSettings, targets: Vec<Target>) -> Self {
+    pub(crate) fn with_app(settings: RouterSettings, targets: Vec<Target>) -> Self {
         let stage = Self::with(settings, None);
         stage.handle.publish(table(vec![route("app", targets)]));
         stage
     }
 
-    pub fn shutdown_begin(&mut self) {
+    pub(crate) fn shutdown_begin(&mut self) {
         self.shutdown.take().unwrap().send(()).unwrap();
     }
 
-    pub async fn stopped(mut self) -> Stopped {
+    pub(crate) async fn stopped(mut self) -> Stopped {
         if self.shutdown.is_some() {
             self.shutdown_begin();
         }
         tokio::time::timeout(PATIENCE, self.run).await.unwrap().unwrap().unwrap()
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect(self.http).await
     }
 
     /// One request on a connection of its own.
-    pub async fn get(&self, host: &str, path: &str) -> Reply {
+    pub(crate) async fn get(&self, host: &str, path: &str) -> Reply {
         let mut client = self.client().await;
         client.send(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await;
         client.reply().await
     }
 
     /// Waits for a record that satisfies the condition.
-    pub async fn record(&self, mut wanted: impl FnMut(&AccessRecord) -> bool) -> AccessRecord {
+    pub(crate) async fn record(&self, mut wanted: impl FnMut(&AccessRecord) -> bool) -> AccessRecord {
         let found = wait_for(|| self.records.0.lock().iter().find(|record| wanted(record)).cloned());
         found.await
     }
 }
 
 /// Waits until there is something.
-pub async fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
@@ -113,7 +113,7 @@ pub async fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-pub fn route(name: &str, targets: Vec<Target>) -> Route {
+pub(crate) fn route(name: &str, targets: Vec<Target>) -> Route {
     Route {
         app: AppId::new(),
         app_name: AppName::parse(name).unwrap(),
@@ -124,27 +124,27 @@ pub fn route(name: &str, targets: Vec<Target>) -> Route {
     }
 }
 
-pub fn table(routes: Vec<Route>) -> RouteTable {
+pub(crate) fn table(routes: Vec<Route>) -> RouteTable {
     RouteTable { routes }
 }
 
-pub fn target(id: &str, endpoint: SocketAddr) -> Target {
+pub(crate) fn target(id: &str, endpoint: SocketAddr) -> Target {
     Target { instance: InstanceId::new(id), name: format!("web.{id}"), endpoint }
 }
 
 /// An address where nobody listens.
-pub async fn nobody() -> SocketAddr {
+pub(crate) async fn nobody() -> SocketAddr {
     TcpListener::bind(LOCAL).await.unwrap().local_addr().unwrap()
 }
 
 /// A server that handles each connection with a function of the test's.
-pub struct Instance {
-    pub address: SocketAddr,
+pub(crate) struct Instance {
+    pub(crate) address: SocketAddr,
     accept: AbortHandle,
 }
 
 impl Instance {
-    pub async fn start<F, H>(handle: F) -> Self
+    pub(crate) async fn start<F, H>(handle: F) -> Self
     where
         F: Fn(Client) -> H + Send + 'static,
         H: Future<Output = ()> + Send + 'static,
@@ -162,7 +162,7 @@ impl Instance {
     }
 
     /// Answers each request on a connection with what the function makes of its head.
-    pub async fn answering(answer: impl Fn(&Reply) -> String + Send + Sync + 'static) -> Self {
+    pub(crate) async fn answering(answer: impl Fn(&Reply) -> String + Send + Sync + 'static) -> Self {
         let answer = Arc::new(answer);
         Self::start(move |mut client| {
             let answer = Arc::clone(&answer);
@@ -176,11 +176,11 @@ impl Instance {
     }
 
     /// Says its name.
-    pub async fn named(name: &'static str) -> Self {
+    pub(crate) async fn named(name: &'static str) -> Self {
         Self::answering(move |_| ok(name)).await
     }
 
-    pub fn target(&self, id: &str) -> Target {
+    pub(crate) fn target(&self, id: &str) -> Target {
         target(id, self.address)
     }
 }
@@ -191,29 +191,29 @@ impl Drop for Instance {
     }
 }
 
-pub fn ok(body: &str) -> String {
+pub(crate) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// One side of a connection, read message by message.
-pub struct Client {
-    pub stream: TcpStream,
-    pub buffer: Vec<u8>,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    pub(crate) buffer: Vec<u8>,
 }
 
 /// A message: a response, or on the instance's side a request.
 #[derive(Debug, Clone)]
-pub struct Reply {
-    pub head: String,
-    pub body: String,
+pub(crate) struct Reply {
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Reply {
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.head.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (found, value) = line.split_once(':')?;
             found.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -222,25 +222,25 @@ impl Reply {
 }
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, buffer: Vec::new() }
     }
 
     /// Sends; a peer that has gone shows in the reply.
-    pub async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         let _ = self.stream.write_all(text.as_bytes()).await;
     }
 
     /// Reads more; false at the end.
-    pub async fn more(&mut self) -> bool {
+    pub(crate) async fn more(&mut self) -> bool {
         let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await;
         matches!(read.expect("the peer says nothing"), Ok(1..))
     }
 
     /// Reads until the text has come, and takes everything up to its end.
-    pub async fn until(&mut self, text: &str) -> Option<String> {
+    pub(crate) async fn until(&mut self, text: &str) -> Option<String> {
         loop {
             if let Some(at) = self.buffer.windows(text.len()).position(|window| window == text.as_bytes()) {
                 let taken: Vec<u8> = self.buffer.drain(..at + text.len()).collect();
@@ -262,7 +262,7 @@ impl Client {
     }
 
     /// The next message with its body; `None` when the connection ends before or within it.
-    pub async fn message(&mut self) -> Option<Reply> {
+    pub(crate) async fn message(&mut self) -> Option<Reply> {
         let mut reply = Reply { head: self.until("\r\n\r\n").await?, body: String::new() };
         if reply.head.starts_with("HTTP/1.1 100") {
             reply.head = self.until("\r\n\r\n").await?;
@@ -297,12 +297,12 @@ impl Client {
         }
     }
 
-    pub async fn reply(&mut self) -> Reply {
+    pub(crate) async fn reply(&mut self) -> Reply {
         self.message().await.expect("the connection ended without a complete response")
     }
 
     /// Waits for the end; true when nothing more came.
-    pub async fn ends(&mut self) -> bool {
+    pub(crate) async fn ends(&mut self) -> bool {
         !self.more().await
     }
 }
