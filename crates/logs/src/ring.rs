@@ -92,7 +92,7 @@ impl Ring {
 
     /// Lets written lines go until no more than `bytes_kept` are left, and no more lines than leave room for new ones.
     pub(crate) fn trim(&mut self, bytes_kept: usize, limits: &RingLimits) {
-        let (bytes_kept, lines_kept) = (bytes_kept.min(limits.bytes_max / 2), limits.lines_max / 2);
+        let (bytes_kept, lines_kept) = (bytes_kept.min(limits.bytes_max / 4), limits.lines_max / 4);
         let is_large = |ring: &Self| ring.bytes > bytes_kept || ring.records.len() > lines_kept;
         while is_large(self) && self.trimmed < self.written && self.front_pop() {}
         if self.records.capacity() > 64 && self.records.len() < self.records.capacity() / 4 {
