@@ -62,7 +62,7 @@ async fn faults_of_the_source_are_told_so_that_a_person_can_act() {
     let fault = async |dockerfile: &str| fixture.build(fixture.request(&[("Dockerfile", dockerfile)])).await;
 
     let failed =
-        fault("FROM debian:bookworm-slim\nRUN for i in 1 2 3; do echo line $i; done; echo boo >&2; exit 7\n").await;
+        fault("FROM debian:bookworm-slim\nRUN for i in 1 2 3; do echo line $i >&2; done; echo boo >&2; exit 7\n").await;
     assert!(matches!(failed.result, Err(BuildError::Step(_))));
     let text = failed.fault();
     assert!(

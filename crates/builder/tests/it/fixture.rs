@@ -56,11 +56,11 @@ impl Fixture {
     pub(crate) async fn new(app: &str) -> Self {
         let engine = Engine::connect(DockerSettings::from_environment().unwrap()).unwrap();
         if let Err(error) = engine.info().await {
-            panic!("{error}; install and start the Docker Engine: apt-get install docker.io && dockerd");
+            panic!("{error}; `dev/engine.sh` installs and starts the Docker Engine");
         }
         for image in ["debian:bookworm-slim", "python:3.11-slim-bookworm", "node:18-bookworm-slim", "nginx:stable"] {
             let found = engine.client().await.unwrap().inspect_image(image).await;
-            assert!(found.is_ok(), "the engine has no image `{image}`: make the base images, see DEVELOPERS.md");
+            assert!(found.is_ok(), "the engine has no image `{image}`: `dev/bases.sh` makes it");
         }
         let directory = tempfile::tempdir().unwrap();
         let registry = Registry::start().await;
