@@ -42,6 +42,13 @@ async fn read(request: Request) -> Result<Bytes, ApiError> {
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let bytes: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { bytes };
+    // Serde would take a list for an object, its fields by their order.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+            Ok(_) => ApiError::invalid("the body is no JSON object: send `{…}`"),
+            Err(error) => ApiError::bad_request(format!("the body is no JSON: {error}")),
+        });
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (field, inner) = (error.path().to_string(), error.inner());
@@ -88,5 +95,6 @@ mod tests {
         assert!(status == 422 && text.contains("`updates[0].quantity`"), "{text}");
         assert_eq!(refusal::<FormationBatchUpdate>("{}").0, 422);
         assert_eq!(refusal::<FormationBatchUpdate>("[]").0, 422);
+        assert_eq!(refusal::<AppCreate>(r#"["photos"]"#).0, 422);
     }
 }

@@ -99,7 +99,11 @@ impl Controller {
             }
         };
         let found = get::<App>(&*self.store, &keys::app(id)).await?.ok_or_else(unknown)?;
-        authorize(caller, &found.value, permission)?;
+        // Told in the words of the request: a stranger who knows an id does not learn the name.
+        authorize(caller, &found.value, permission).map_err(|error| match error {
+            ControllerError::NotFound(_) => unknown(),
+            error => error,
+        })?;
         Ok(found)
     }
 

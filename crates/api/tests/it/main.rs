@@ -1,0 +1,12 @@
+//! The API over a real control plane: a store on disk, real logs, an engine in memory.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod attach;
+mod authorization;
+mod bad_input;
+mod builds;
+mod logs;
+mod server;
+mod walkthrough;
+mod world;
