@@ -6,6 +6,7 @@ use axum::body::Body;
 use futures::StreamExt;
 use http::{Method, Request};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tower::ServiceExt;
 
 use crate::world::{Answer, Building, DEADLINE, World};
@@ -88,6 +89,31 @@ async fn leaving_cancels_the_build() {
     // Nothing is held: the next one is built at once.
     *world.builder.building.lock() = Building::Succeeds;
     world.deploy(&ann.token, "photos").await;
+}
+
+#[tokio::test]
+async fn a_broken_connection_cancels_the_build() {
+    let world = World::new();
+    let ann = world.administrator().await;
+    world.app(&ann, "photos").await;
+    *world.builder.building.lock() = Building::Hangs;
+    let mut running = world.builder.running.subscribe();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(ambo_api::serve(listener, world.router.clone(), world.shutdown.clone(), DEADLINE));
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let body = r#"{"image":"nginx"}"#;
+    let request = format!(
+        "POST /ambo/apps/photos/builds HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        ann.token,
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::timeout(DEADLINE, running.wait_for(|count| *count == 1)).await.expect("the build begins").unwrap();
+    drop(stream);
+    let ended = tokio::time::timeout(DEADLINE, running.wait_for(|count| *count == 0));
+    ended.await.expect("the build ends").unwrap();
 }
 
 #[tokio::test]
