@@ -31,7 +31,9 @@ pub fn get_with(url: &str, arguments: &[&str]) -> Answer {
     curl.args(["-sS", "-i", "--max-time", "20", "--noproxy", "*"]).args(arguments).arg(url);
     let ran = run(&mut curl);
     let text = ran.stdout.replace("\r\n", "\n");
-    let (head, body) = text.split_once("\n\n").unwrap_or((text.as_str(), ""));
+    // An answer in advance, `100 Continue`, is not the answer.
+    let text = text.strip_prefix("HTTP/1.1 100 Continue\n\n").unwrap_or(&text);
+    let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     Answer { status, body: body.to_owned(), head: head.to_owned() }
 }

@@ -270,9 +270,11 @@ impl Drop for Platform {
         }
         let _ = docker(&["network", "rm", &network]);
         let registry = format!("{}/*", self.registry());
-        if let Ok(images) = docker(&["images", "-q", "--filter", &format!("reference={registry}")]) {
-            for id in String::from_utf8_lossy(&images.stdout).lines() {
-                let _ = docker(&["rmi", "-f", id]);
+        // By their names: other tests may have the same image under names of their own.
+        let named = ["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", &format!("reference={registry}")];
+        if let Ok(images) = docker(&named) {
+            for name in String::from_utf8_lossy(&images.stdout).lines() {
+                let _ = docker(&["rmi", name]);
             }
         }
     }

@@ -19,7 +19,8 @@ impl RepositoryAccess for RegistryAccess {
         let now = self.0.now();
         let caller = match credentials {
             Credentials::Basic { username, password } => accounts.caller_by_password(username, password, now).await,
-            Credentials::Bearer(token) => accounts.caller_by_token(token, now).await,
+            // As a password: that takes tokens of the scope `global` alone.
+            Credentials::Bearer(token) => accounts.caller_by_password("", token, now).await,
         };
         caller.map(|caller| caller.account).map_err(denied)
     }

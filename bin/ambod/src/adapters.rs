@@ -53,6 +53,7 @@ impl Artifacts for LocalArtifacts {
         for app in kept {
             self.builder.images_prune(&app.repository, &app.images).await.map_err(|error| chain(&error))?;
         }
+        self.builder.cache_prune().await.map_err(|error| chain(&error))?;
         let Some(registry) = self.registry.get() else { return Ok(CollectedImages::default()) };
         let collected =
             registry.collect(&KeptByReleases(kept), Timestamp::now()).await.map_err(|error| chain(&error))?;

@@ -15,7 +15,7 @@ use ambo_gitreceive::{GitServer, GitSettings, SshServer, SshSettings};
 use ambo_logs::{LogSettings, LogStore};
 use ambo_model::{ByteSize, Hostname, Secret};
 use ambo_registry::{DiskBlobStore, PLATFORM_USERNAME, Registry};
-use ambo_router::{Certificate, LogLines, Router, RouterHandle, RouterSettings};
+use ambo_router::{Certificate, LogLines, Router, RouterSettings};
 use ambo_scheduler_docker::{DockerScheduler, DockerSchedulerSettings};
 use ambo_store::SqliteStore;
 use anyhow::Context;

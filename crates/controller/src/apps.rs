@@ -72,7 +72,7 @@ impl Controller {
         }
         self.log(id, "api", format!("Release v1 created by user {}", caller.email));
         self.log(id, "api", "Initial release".to_owned());
-        self.nudge.routes();
+        self.routes_follow().await;
         Ok(app)
     }
 
@@ -172,7 +172,7 @@ impl Controller {
         let (before, after) = updated;
         self.app_update_log(caller, &before, &after);
         self.nudge.jobs();
-        self.nudge.routes();
+        self.routes_follow().await;
         Ok(after)
     }
 
@@ -238,7 +238,7 @@ impl Controller {
         })
         .await?;
         tracing::info!(app = %app.name, by = %caller.email, "app destroyed");
-        self.nudge.routes();
+        self.routes_follow().await;
         self.nudge.jobs();
         Ok(app)
     }

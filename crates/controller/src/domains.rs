@@ -50,7 +50,7 @@ impl Controller {
             Err(error) => return Err(error.into()),
         }
         self.log(app.id, "api", format!("Add {hostname} domain by user {}", caller.email));
-        self.nudge.routes();
+        self.routes_follow().await;
         Ok((app, domain))
     }
 
@@ -118,7 +118,7 @@ impl Controller {
         let found = pick(self.domains_of(app.id).await?, domain)?;
         self.store.commit(Transaction::new().delete(keys::domain(&found.hostname))).await?;
         self.log(app.id, "api", format!("Remove {} domain by user {}", found.hostname, caller.email));
-        self.nudge.routes();
+        self.routes_follow().await;
         Ok((app, found))
     }
 

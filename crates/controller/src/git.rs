@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ambo_gitreceive::{AccessDenied, Gate, GitAction, Push, PushOutput, PushReceiver, PushRejected, Repository};
-use ambo_model::{BuildSource, Secret};
+use ambo_model::{AccountId, BuildSource, Secret};
 use async_trait::async_trait;
 
 use crate::accounts::Permission;
@@ -26,6 +26,11 @@ impl Gate for GitPlatform {
     async fn account_by_key(&self, public_key: &str) -> Option<ambo_gitreceive::Caller> {
         let account = self.0.accounts.account_by_key(public_key).await.ok()??;
         Some(ambo_gitreceive::Caller { account: account.id })
+    }
+
+    async fn account_name(&self, account: AccountId) -> Option<String> {
+        let account = self.0.accounts.account_by_id(account).await.ok()??;
+        Some(account.email.to_string())
     }
 
     async fn authorize(

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ambo_builder::{BuildRequest, ImageImport};
+use ambo_builder::{BuildRequest, ImageImport, process_table_of_image};
 use ambo_model::{
     App, AppId, Artifact, Build, BuildSource, BuildStatus, ImageReference, Procfile, Release, ReleaseVersion, Timestamp,
 };
@@ -177,7 +177,7 @@ impl Controller {
                 let import = ImageImport { reference, repository, tag, login };
                 let mut artifact = self.builder.import(import, progress.channel()).await?;
                 if let Some(procfile) = procfile {
-                    artifact.processes = procfile.process_table();
+                    artifact.processes = process_table_of_image(Some(&procfile));
                 }
                 Ok(artifact)
             }

@@ -46,7 +46,7 @@ fn sources_that_cannot_be_built_are_refused_with_the_reason() {
     source.git(&["rm", "-q", "notes.txt"]).ok();
     source.commit("Nothing left");
     let empty = source.push();
-    assert!(empty.code != 0 && empty.stderr.contains("empty"), "{empty}");
+    assert!(empty.code != 0 && empty.stderr.contains("holds no files"), "{empty}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use ambo_e2e::{Platform, Source, wait_until};
 
 /// The steps of a push, each by a line that its user sees when it begins.
-const STEPS: [&str; 4] = ["Building", "Pushing", "Running release command", "Releasing"];
+const STEPS: [&str; 4] = ["Building", "Storing the image", "Running release command", "Releasing"];
 
 #[test]
 fn a_push_interrupted_at_any_step_leaves_a_platform_that_works() {

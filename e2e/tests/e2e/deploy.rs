@@ -14,7 +14,7 @@ fn a_directory_deploys_without_git_and_without_what_is_ignored() {
     source.ambo(&["deploy", "-a", "shop"]).ok();
     assert_eq!(platform.app_get("shop", "/").body, "from a directory");
     source.write("server.py", "raise SystemExit(4)\n");
-    source.ambo(&["deploy", "-a", "shop"]).failed(1).says("exited with code 4");
+    source.ambo(&["deploy", "-a", "shop"]).failed(1).says("web.1 exited");
     assert_eq!(platform.app_get("shop", "/").body, "from a directory");
 }
 

@@ -106,8 +106,8 @@ fn an_app_redeploys_from_the_registry_when_the_engine_has_lost_its_image() {
     wait_until("nothing runs", || platform.containers("shop", "web").is_empty().then_some(()));
     let repository = format!("{}/shop", platform.registry());
     wait_until("the engine has lost the image", || {
-        for image in docker(&["images", "-q", "--no-trunc", &repository]).lines() {
-            docker(&["rmi", "-f", image]);
+        for name in docker(&["images", "--format", "{{.Repository}}:{{.Tag}}", &repository]).lines() {
+            docker(&["rmi", name]);
         }
         docker(&["images", "-q", &repository]).trim().is_empty().then_some(())
     });

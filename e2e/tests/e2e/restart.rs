@@ -10,7 +10,10 @@ fn a_restart_loses_nothing_and_apps_run_on() {
     source.create_app("shop");
     source.push().ok();
     ann.ambo(&["config:set", "A=1", "-a", "shop"]).ok();
-    let running = platform.containers("shop", "web");
+    let running = wait_until("only the newest instance is left", || {
+        let running = platform.containers("shop", "web");
+        (running.len() == 1).then_some(running)
+    });
     platform.terminate();
     assert_eq!(platform.containers("shop", "web"), running, "apps run on without ambod");
     platform.launch();

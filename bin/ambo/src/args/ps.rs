@@ -58,6 +58,9 @@ pub(crate) fn scale_change(text: &str) -> Result<ScaleChange, String> {
         None => text.rfind(['+', '-']).ok_or_else(refused)?,
     };
     let (process, rest) = text.split_at(at);
+    if rest.starts_with("=-") {
+        return Err("a count is not negative: `web-1` takes one away, `web=0` stops all".to_owned());
+    }
     let rest = rest.strip_prefix('=').unwrap_or(rest);
     let (quantity, size) = match rest.split_once(':') {
         Some((quantity, size)) => (quantity, Some(size.to_owned())),
@@ -85,7 +88,7 @@ mod tests {
         assert_eq!(read("mail-worker=2"), ok("mail-worker", "2"));
         assert_eq!(read("mail-worker-2"), ok("mail-worker", "-2"));
         assert_eq!(scale_change("web=2:Standard-1X").unwrap().size.as_deref(), Some("Standard-1X"));
-        for bad in ["", "web", "web=", "=3", "web=x", "web=1.5", "web=--1", "mail-worker"] {
+        for bad in ["", "web", "web=", "=3", "web=x", "web=1.5", "web=--1", "web=-1", "mail-worker"] {
             assert!(scale_change(bad).is_err(), "{bad}");
         }
     }

@@ -46,11 +46,13 @@ fn one_line(value: &str) -> String {
 async fn get(context: &Context, args: ConfigGet) -> Outcome {
     let (client, app) = context.app()?;
     let config = client.config_info(&app).await?;
-    let Some(value) = config.get(&args.key) else {
-        return Err(Failure::with(Exit::NotFound, format!("{app} has no variable `{}`", args.key))
-            .hint("`ambo config` lists them"));
-    };
-    if context.printer.is_json() { context.printer.json(value) } else { context.printer.data(value) }
+    // As Heroku's: a variable that is not set prints an empty line and is no failure.
+    let value = config.get(&args.key);
+    if context.printer.is_json() {
+        context.printer.json(&value)
+    } else {
+        context.printer.data(value.map_or("", String::as_str))
+    }
 }
 
 async fn set(context: &Context, args: ConfigSet) -> Outcome {

@@ -67,7 +67,8 @@ impl Controller {
         if let Ok(mut lines) = self.scheduler.instance_logs(&instance.id, since).await {
             while let Some(Ok(line)) = lines.next().await {
                 let text = String::from_utf8_lossy(&line.text).into_owned();
-                self.logs.append(LogLine { app, at: line.at, source: LogSource::App, name: name.clone(), text });
+                let line = LogLine { app, at: line.at, source: LogSource::App, name: name.clone(), text };
+                self.logs.append_when_room(line).await;
             }
         }
         instance.id

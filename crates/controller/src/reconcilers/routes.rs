@@ -48,6 +48,13 @@ impl Controller {
         Ok(())
     }
 
+    /// Lets the routes follow a change before its caller is answered. When the engine is away they follow later.
+    pub(crate) async fn routes_follow(&self) {
+        if self.routes_publish().await.is_err() {
+            self.nudge.routes();
+        }
+    }
+
     fn route(&self, app: &App, hosts: Vec<Hostname>, observed: &[Instance]) -> Route {
         let serving = || observed.iter().filter(|instance| self.serves(app, instance));
         let healthy = |instance: &&Instance| {
