@@ -16,7 +16,7 @@ fn image_digest(digest: &Digest) -> ImageDigest {
 }
 
 /// Keeps these images of `myapp`, and no tags but those named.
-fn keep(test: &TestRegistry, digests: &[&Digest], tags: &[&str]) {
+pub(crate) fn keep(test: &TestRegistry, digests: &[&Digest], tags: &[&str]) {
     let digests = digests.iter().map(|digest| image_digest(digest)).collect();
     let tags = KeepTags::Only(tags.iter().map(|tag| (*tag).to_owned()).collect());
     test.platform.keep.lock().insert(test.platform.app("myapp"), Keep { digests, tags });
@@ -146,7 +146,7 @@ async fn stale_uploads_expire_and_others_do_not() {
 }
 
 /// Ages everything in the store beyond the grace period.
-fn age(test: &TestRegistry) {
+pub(crate) fn age(test: &TestRegistry) {
     let long_ago = Timestamp::now().checked_sub(test.settings.grace * 2).unwrap();
     for file in test.files("store/") {
         // A collection beside us may have taken it by now.

@@ -11,6 +11,7 @@ mod discovery;
 mod full_disk;
 mod management;
 mod memory;
+mod paused_store;
 mod platform;
 mod pull;
 mod push;

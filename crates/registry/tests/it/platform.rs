@@ -116,8 +116,12 @@ impl TestRegistry {
 
     pub(crate) fn with_store(store: Arc<dyn BlobStore>) -> Self {
         let mut test = Self::new();
-        test.registry = Registry::new(store, Arc::clone(&test.platform) as _, test.settings.clone()).unwrap();
+        test.use_store(store);
         test
+    }
+
+    pub(crate) fn use_store(&mut self, store: Arc<dyn BlobStore>) {
+        self.registry = Registry::new(store, Arc::clone(&self.platform) as _, self.settings.clone()).unwrap();
     }
 
     /// As after `kill -9`: nothing that was in memory is left.
