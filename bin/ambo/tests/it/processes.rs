@@ -63,10 +63,10 @@ fn scaling_sends_what_was_typed() {
     PROCESS  COUNT  SIZE
     web      3      unlimited
     ");
-    assert_snapshot!(world.run("scale web=-3x -a shop"), @r"
+    assert_snapshot!(world.run("scale web=3x -a shop"), @r"
     exit: 2
     --- stderr
-    error: invalid value 'web=-3x' for '[PROCESS=COUNT]...': write it as `web=3`, `web+1` or `web-1`
+    error: invalid value 'web=3x' for '[PROCESS=COUNT]...': write it as `web=3`, `web+1` or `web-1`
 
     For more information, try '--help'.
     ");
