@@ -24,7 +24,11 @@ use crate::tunnel;
 use crate::worker::Worker;
 
 /// Answers a request: with its instance's answer, or with a page that says why there is none.
-pub(crate) async fn answer(worker: &Arc<Worker>, client: &Arc<Client>, request: Request<Incoming>) -> Response<ResponseBody> {
+pub(crate) async fn answer(
+    worker: &Arc<Worker>,
+    client: &Arc<Client>,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
     let (mut parts, incoming) = request.into_parts();
     let intro = forwarded::introduce(&parts.headers, client, &worker.request_ids);
     let mut exchange = Exchange::begin(worker, client, &parts, intro);
@@ -59,11 +63,12 @@ async fn instance_answer(exchange: &mut Exchange, parts: &mut Parts, incoming: I
     let upgrade = forwarded::wants_upgrade(parts).then(|| parts.extensions.remove::<OnUpgrade>()).flatten();
     let message = message(exchange, parts, incoming);
     let upload = message.upload.clone();
-    let answer = forward(exchange, route, message).await.map_err(|fault| match upload.and_then(|upload| upload.failure()) {
-        Some(UploadFailure::TooLarge) => Fault::RequestError(RequestFault::BodyTooLarge),
-        Some(UploadFailure::Interrupted) => Fault::ClientInterrupted,
-        None => fault,
-    })?;
+    let answer =
+        forward(exchange, route, message).await.map_err(|fault| match upload.and_then(|upload| upload.failure()) {
+            Some(UploadFailure::TooLarge) => Fault::RequestError(RequestFault::BodyTooLarge),
+            Some(UploadFailure::Interrupted) => Fault::ClientInterrupted,
+            None => fault,
+        })?;
     match (answer.response.status(), upgrade) {
         (StatusCode::SWITCHING_PROTOCOLS, Some(upgrade)) => Ok(Answered { answer, upgrade: Some(upgrade) }),
         (StatusCode::SWITCHING_PROTOCOLS, None) => Err(Fault::PoorResponse),

@@ -62,7 +62,10 @@ mod tests {
     fn route(count: usize) -> CompiledRoute {
         let target = |n: usize| {
             let endpoint = SocketAddr::from(([127, 0, 0, 1], 1));
-            Arc::new(TargetState::new(&Target { instance: InstanceId::new(format!("i{n}")), name: format!("web.{n}"), endpoint }, 1))
+            Arc::new(TargetState::new(
+                &Target { instance: InstanceId::new(format!("i{n}")), name: format!("web.{n}"), endpoint },
+                1,
+            ))
         };
         CompiledRoute {
             app: None,

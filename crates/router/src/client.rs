@@ -48,7 +48,8 @@ pub(crate) struct Client {
     /// Milliseconds after `born` of the last change of what follows.
     changed_ms: AtomicU64,
     active: AtomicU32,
-    served: AtomicBool,
+    /// Requests so far; wraps.
+    served: AtomicU32,
     head_begun: AtomicBool,
     head_ambiguous: AtomicBool,
     write_blocked: AtomicBool,
@@ -60,8 +61,8 @@ pub(crate) struct Client {
 pub(crate) enum Phase {
     /// Nothing; it may never have carried a request.
     Idle(Duration),
-    /// A request head has begun.
-    Head(Duration),
+    /// A request head has begun, at a time that nobody noted.
+    Head,
     /// A request is being answered.
     Busy,
     /// The client does not read what it was sent.
@@ -80,7 +81,7 @@ impl Client {
             born: Instant::now(),
             changed_ms: AtomicU64::new(0),
             active: AtomicU32::new(0),
-            served: AtomicBool::new(false),
+            served: AtomicU32::new(0),
             head_begun: AtomicBool::new(false),
             head_ambiguous: AtomicBool::new(false),
             write_blocked: AtomicBool::new(false),
@@ -99,7 +100,7 @@ impl Client {
         } else if self.active.load(Ordering::Relaxed) > 0 {
             Phase::Busy
         } else if self.head_begun.load(Ordering::Relaxed) {
-            Phase::Head(since)
+            Phase::Head
         } else {
             Phase::Idle(since)
         }
@@ -116,6 +117,11 @@ impl Client {
 
     /// Whether it has carried a request already.
     pub(crate) fn has_served(&self) -> bool {
+        self.served() > 0
+    }
+
+    /// Requests so far, to tell one head from the next.
+    pub(crate) fn served(&self) -> u32 {
         self.served.load(Ordering::Relaxed)
     }
 
@@ -127,7 +133,6 @@ impl Client {
     /// Notes bytes of a request head; `begun` when they are its first.
     pub(crate) fn head_bytes(&self, begun: bool, ambiguous: bool) {
         if begun {
-            self.changed(Instant::now());
             self.head_begun.store(true, Ordering::Relaxed);
         }
         self.head_ambiguous.store(ambiguous, Ordering::Relaxed);
@@ -144,7 +149,7 @@ impl Client {
 
     pub(crate) fn request_begins(&self) {
         self.active.fetch_add(1, Ordering::Relaxed);
-        self.served.store(true, Ordering::Relaxed);
+        self.served.fetch_add(1, Ordering::Relaxed);
         self.head_begun.store(false, Ordering::Relaxed);
     }
 

@@ -25,6 +25,7 @@ use crate::client::{Client, Phase, Protocol, Scheme};
 use crate::client_io::ClientIo;
 use crate::proxy_protocol;
 use crate::settings::RouterSettings;
+use crate::small_write::SmallWrite;
 use crate::worker::Worker;
 
 /// How long a shutdown waits for the next request of an idle connection before it closes it: a request may be on its way, and
@@ -64,7 +65,7 @@ pub(crate) async fn connection_serve(worker: Arc<Worker>, mut stream: TcpStream,
     let trusted = settings.trusted_proxies.iter().any(|network| network.contains(peer));
     let client = |scheme, protocol| Arc::new(Client::new(peer, entrance.local, scheme, trusted, protocol));
     let Some(tls) = &entrance.tls else {
-        return http1_serve(worker.clone(), client(Scheme::Http, Protocol::Http1), stream).await;
+        return http1_serve(worker.clone(), client(Scheme::Http, Protocol::Http1), SmallWrite(stream)).await;
     };
     let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(stream);
     match tokio::time::timeout(settings.head_read_timeout, handshake).await {
@@ -101,7 +102,8 @@ where
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-                return Poll::Ready(connection_ended(result));
+                connection_ended(result);
+                return Poll::Ready(());
             }
             match watch.poll(cx) {
                 Verdict::GoOn => return Poll::Pending,
@@ -137,7 +139,8 @@ where
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-                return Poll::Ready(connection_ended(result));
+                connection_ended(result);
+                return Poll::Ready(());
             }
             match watch.poll(cx) {
                 Verdict::GoOn => return Poll::Pending,
@@ -192,6 +195,8 @@ struct Watch {
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
     closing_armed: bool,
     linger_until: Option<Instant>,
+    /// The head that was seen last, by the count of requests before it, and when it was first seen.
+    head_seen: Option<(u32, Instant)>,
     closed: bool,
 }
 
@@ -207,6 +212,7 @@ impl Watch {
             closing,
             closing_armed: false,
             linger_until: None,
+            head_seen: None,
             closed: false,
         }
     }
@@ -240,11 +246,12 @@ impl Watch {
 
     /// What the phase of the moment calls for; otherwise sets the timer for the next look.
     fn verdict(&mut self, now: Instant) -> Verdict {
-        let settings = &self.worker.shared.settings;
+        let worker = Arc::clone(&self.worker);
+        let settings = &worker.shared.settings;
         let (since, limit, verdict) = match self.client.phase(now) {
             Phase::Busy => (Duration::ZERO, Duration::MAX, Verdict::GoOn),
             Phase::Blocked(since) => (since, settings.stream_idle_timeout, Verdict::Abort),
-            Phase::Head(since) => (since, settings.head_read_timeout, Verdict::Abort),
+            Phase::Head => (self.head_age(now), settings.head_read_timeout, Verdict::Abort),
             Phase::Idle(since) if self.client.has_served() => (since, settings.keep_alive_idle, Verdict::Close),
             Phase::Idle(since) => (since, settings.head_read_timeout, Verdict::Abort),
         };
@@ -261,6 +268,18 @@ impl Watch {
         let next = self.linger_until.filter(|until| *until > now).map_or(next, |until| next.min(until - now));
         self.timer_rearm(next);
         Verdict::GoOn
+    }
+
+    /// For how long the head under way has been seen. Heads are so quick that their beginning is not worth a look at the clock.
+    fn head_age(&mut self, now: Instant) -> Duration {
+        let count = self.client.served();
+        match self.head_seen {
+            Some((seen, since)) if seen == count => now.saturating_duration_since(since),
+            _ => {
+                self.head_seen = Some((count, now));
+                Duration::ZERO
+            }
+        }
     }
 
     fn close(&mut self) -> Verdict {

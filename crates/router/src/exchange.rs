@@ -30,7 +30,8 @@ pub(crate) struct Exchange {
     pub(crate) fault: Option<Fault>,
     method: Method,
     uri: Uri,
-    complete: bool,
+    /// Set when the client got all there was to get.
+    completed: Option<Instant>,
     lease: Option<Lease>,
     target: Option<Arc<TargetState>>,
 }
@@ -52,7 +53,7 @@ impl Exchange {
             fault: None,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
-            complete: false,
+            completed: None,
             lease: None,
             target: None,
         })
@@ -73,8 +74,8 @@ impl Exchange {
     }
 
     /// Notes that the client got all there was to get.
-    pub(crate) fn complete(&mut self) {
-        self.complete = true;
+    pub(crate) fn complete(&mut self, now: Instant) {
+        self.completed = Some(now);
     }
 
     /// Notes what went wrong; the first fault is the one that counts.
@@ -96,7 +97,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if !self.complete && self.fault.is_none() {
+        if self.completed.is_none() && self.fault.is_none() {
             self.fault = Some(self.abandoned());
         }
         let logged = matches!(self.fault, Some(Fault::ClientInterrupted | Fault::ClientIdle)) || self.status == 0;
@@ -104,7 +105,7 @@ impl Drop for Exchange {
             self.status = fault.status().as_u16();
         }
         self.lease = None;
-        let now = Instant::now();
+        let now = self.completed.unwrap_or_else(Instant::now);
         let service = now.saturating_duration_since(self.started);
         self.client.request_ends(now);
         self.worker.ring.push(AccessRecord {
@@ -112,9 +113,9 @@ impl Drop for Exchange {
             app: self.app,
             method: std::mem::take(&mut self.method),
             uri: std::mem::take(&mut self.uri),
-            host: self.host.clone(),
-            request_id: self.intro.request_id.clone(),
-            forwarded_for: self.intro.forwarded_for.clone(),
+            host: taken(&mut self.host),
+            request_id: taken(&mut self.intro.request_id),
+            forwarded_for: taken(&mut self.intro.forwarded_for),
             connect: self.connect,
             service,
             status: self.status,
@@ -124,4 +125,8 @@ impl Drop for Exchange {
             target: self.target.take(),
         });
     }
+}
+
+fn taken(value: &mut HeaderValue) -> HeaderValue {
+    std::mem::replace(value, HeaderValue::from_static(""))
 }

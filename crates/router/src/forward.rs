@@ -37,7 +37,7 @@ pub(crate) struct Message {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
-    pub(crate) connection: InstanceConnection,
+    pub(crate) connection: Box<InstanceConnection>,
     pub(crate) upload: Option<Arc<Upload>>,
 }
 
@@ -53,21 +53,31 @@ enum Reuse {
 ///
 /// A failed connect is tried on another instance, whatever the request: nothing was sent. A kept connection that turns out
 /// to be closed is replaced by a new one if nothing was sent, or if the request has no body and is idempotent.
-pub(crate) async fn forward(exchange: &mut Exchange, mut route: Arc<CompiledRoute>, message: Message) -> Result<Answer, Fault> {
+pub(crate) async fn forward(
+    exchange: &mut Exchange,
+    mut route: Arc<CompiledRoute>,
+    message: Message,
+) -> Result<Answer, Fault> {
     let Message { mut request, upload } = message;
     let worker = Arc::clone(&exchange.worker);
     let repeatable = upload.is_none() && request.method().is_idempotent();
     let (mut tried, mut reuse, mut fault) = (Tried::default(), Reuse::Allowed, None);
+    // The clock is read again only after something has taken time.
+    let mut now = exchange.started;
     loop {
-        let target = match target_lease(exchange, &mut route, &tried) {
+        let target = match target_lease(exchange, &mut route, &tried, now) {
             Ok(target) => target,
             Err(none_left) => return Err(fault.unwrap_or(none_left)),
         };
-        let kept = kept_connection(&worker, &target, repeatable, reuse);
+        let kept = kept_connection(&worker, &target, repeatable, reuse, now);
         let is_kept = kept.is_some();
         let connected = match kept {
             Some(connection) => Ok(connection),
-            None => connect(&worker, &target, exchange).await,
+            None => {
+                let connected = connect(&worker, &target, exchange).await;
+                now = Instant::now();
+                connected
+            }
         };
         let mut connection = match connected {
             Ok(connection) => connection,
@@ -82,9 +92,10 @@ pub(crate) async fn forward(exchange: &mut Exchange, mut route: Arc<CompiledRout
         exchange.connect.get_or_insert_default();
         let copy = (is_kept && repeatable).then(|| request_copy(&request));
         let send = connection.send(request);
-        match first_byte_wait(send, &worker.shared.settings, upload.as_deref()).await? {
+        match first_byte_wait(send, now, &worker.shared.settings, upload.as_deref()).await? {
             Ok(response) => return Ok(Answer { response, connection, upload }),
             Err(error) => {
+                now = Instant::now();
                 reuse = Reuse::Refused;
                 request = request_again(error, copy)?;
                 if !is_kept {
@@ -110,9 +121,14 @@ fn request_again(error: SendError, copy: Option<Request<RequestBody>>) -> Result
 }
 
 /// Picks an instance and counts the request there. When the table changed meanwhile, the new one decides.
-fn target_lease(exchange: &mut Exchange, route: &mut Arc<CompiledRoute>, tried: &Tried) -> Result<Arc<TargetState>, Fault> {
+fn target_lease(
+    exchange: &mut Exchange,
+    route: &mut Arc<CompiledRoute>,
+    tried: &Tried,
+    now: Instant,
+) -> Result<Arc<TargetState>, Fault> {
     for _ in 0..TABLE_CHANGES_MAX {
-        let Some(target) = target_pick(route, tried, Instant::now()) else {
+        let Some(target) = target_pick(route, tried, now) else {
             return Err(if route.crashed { Fault::AppCrashed } else { Fault::NoWebProcesses });
         };
         if let Some(lease) = Lease::take(target) {
@@ -129,15 +145,25 @@ fn target_lease(exchange: &mut Exchange, route: &mut Arc<CompiledRoute>, tried: 
     Err(Fault::Platform)
 }
 
-fn kept_connection(worker: &Worker, target: &TargetState, repeatable: bool, reuse: Reuse) -> Option<InstanceConnection> {
+fn kept_connection(
+    worker: &Worker,
+    target: &TargetState,
+    repeatable: bool,
+    reuse: Reuse,
+    now: Instant,
+) -> Option<Box<InstanceConnection>> {
     if reuse == Reuse::Refused {
         return None;
     }
     let age_max = if repeatable { IDLE_AGE_MAX } else { IDLE_AGE_UNREPEATABLE_MAX };
-    target.idle.take(worker.index, Instant::now(), age_max)
+    target.idle.take(worker.index, now, age_max)
 }
 
-async fn connect(worker: &Worker, target: &TargetState, exchange: &mut Exchange) -> Result<InstanceConnection, Fault> {
+async fn connect(
+    worker: &Worker,
+    target: &TargetState,
+    exchange: &mut Exchange,
+) -> Result<Box<InstanceConnection>, Fault> {
     let began = Instant::now();
     match InstanceConnection::connect(target.endpoint, worker.shared.settings.connect_timeout).await {
         Ok(connection) => {
@@ -173,12 +199,12 @@ fn request_copy(request: &Request<RequestBody>) -> Request<RequestBody> {
 /// Waits for a response head within the limits. The clock starts again with every piece of an upload.
 async fn first_byte_wait<T>(
     send: impl Future<Output = T>,
+    began: Instant,
     settings: &RouterSettings,
     upload: Option<&Upload>,
 ) -> Result<T, Fault> {
-    let began = Instant::now();
     let mut send = pin!(send);
-    let mut timer = pin!(tokio::time::sleep(settings.first_byte_timeout));
+    let mut timer = pin!(tokio::time::sleep_until((began + settings.first_byte_timeout).into()));
     poll_fn(|cx| {
         if let Poll::Ready(response) = send.as_mut().poll(cx) {
             return Poll::Ready(Ok(response));

@@ -73,7 +73,9 @@ mod tests {
 
     #[test]
     fn case_port_and_trailing_dot_do_not_matter() {
-        for text in ["app.example.com", "APP.Example.COM", "app.example.com.", "app.example.com:7000", "App.example.com.:1"] {
+        for text in
+            ["app.example.com", "APP.Example.COM", "app.example.com.", "app.example.com:7000", "App.example.com.:1"]
+        {
             assert_eq!(normal(text).as_deref(), Some("app.example.com"), "{text}");
         }
         assert_eq!(normal("[::1]:7000").as_deref(), Some("[::1]"));
@@ -83,9 +85,10 @@ mod tests {
     #[test]
     fn what_is_no_host_is_refused() {
         let long = "a".repeat(254);
-        for bad in
-            ["", ".", ":80", "a b", "a/b", "a@b", "a:b", "a:1:2", "a:123456", "[::1", "[]", "a..b", ".a", "ä", "a,b", "a\0", &long]
-        {
+        for bad in [
+            "", ".", ":80", "a b", "a/b", "a@b", "a:b", "a:1:2", "a:123456", "[::1", "[]", "a..b", ".a", "ä", "a,b",
+            "a\0", &long,
+        ] {
             assert_eq!(normal(bad), None, "{bad}");
         }
     }

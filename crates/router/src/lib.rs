@@ -35,6 +35,7 @@ mod request;
 mod response;
 mod router;
 mod settings;
+mod small_write;
 mod table;
 mod target;
 mod tls;
@@ -52,8 +53,8 @@ pub use pool::{IDLE_AGE_MAX, IDLE_AGE_UNREPEATABLE_MAX, IDLE_CONNECTIONS_MAX};
 pub use publish::{Drained, RouterEvent, RouterHandle};
 pub use router::{Router, RouterError, Stopped};
 pub use settings::{
-    CONNECT_TIMEOUT, CONNECTIONS_MAX, DRAIN_DEADLINE, FIRST_BYTE_TIMEOUT, HEAD_READ_TIMEOUT, KEEP_ALIVE_IDLE, PlatformHost,
-    REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX, RouterSettings, STREAM_IDLE_TIMEOUT,
+    CONNECT_TIMEOUT, CONNECTIONS_MAX, DRAIN_DEADLINE, FIRST_BYTE_TIMEOUT, HEAD_READ_TIMEOUT, KEEP_ALIVE_IDLE,
+    PlatformHost, REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX, RouterSettings, STREAM_IDLE_TIMEOUT,
 };
 pub use target::{EJECTION_FIRST, EJECTION_MAX};
 pub use tls::{Certificate, CertificateError};

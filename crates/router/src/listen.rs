@@ -28,7 +28,9 @@ pub enum BindError {
         address: SocketAddr,
     },
     /// The port is one of those that only root may use.
-    #[error("not allowed to listen on {address}: choose a port above 1023, or grant the capability `CAP_NET_BIND_SERVICE`")]
+    #[error(
+        "not allowed to listen on {address}: choose a port above 1023, or grant the capability `CAP_NET_BIND_SERVICE`"
+    )]
     Forbidden {
         /// Where.
         address: SocketAddr,
@@ -67,7 +69,8 @@ impl Listeners {
     /// # Errors
     /// When the process has no descriptors left.
     pub fn try_clone(&self) -> io::Result<Self> {
-        let all = |listeners: &[TcpListener]| listeners.iter().map(TcpListener::try_clone).collect::<io::Result<Vec<_>>>();
+        let all =
+            |listeners: &[TcpListener]| listeners.iter().map(TcpListener::try_clone).collect::<io::Result<Vec<_>>>();
         Ok(Self { http: all(&self.http)?, https: all(&self.https)? })
     }
 

@@ -1,7 +1,9 @@
 //! What the router says itself: one small page, or JSON for programs.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use http::{Response, StatusCode};
 
 use crate::fault::{Fault, RequestFault};
@@ -26,7 +28,9 @@ impl Form {
     /// What the client's `Accept` asks for; pages where it does not care.
     pub(crate) fn preferred(headers: &HeaderMap) -> Self {
         let (mut html, mut json) = (0, 0);
-        for range in headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
+        for range in
+            headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','))
+        {
             let mut parts = range.split(';').map(str::trim);
             let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
             let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1000, weight);
@@ -77,18 +81,40 @@ pub(crate) fn fault_page(fault: Fault, form: Form, request_id: &HeaderValue) -> 
 
 fn words(fault: Fault) -> Words {
     let (id, title, text) = match fault {
-        Fault::UnknownHost => ("no_such_app", "No app here", "No app answers to this address. Check its spelling, or add it to an app as a domain."),
-        Fault::NoWebProcesses => ("no_web_processes", "Not running", "This app has no web process running at the moment."),
-        Fault::AppCrashed => ("app_crashed", "App crashed", "This app's web process stops again and again. Its owner finds the reason in its log."),
-        Fault::Maintenance => ("maintenance", "Down for maintenance", "This app is being worked on and will be back soon."),
-        Fault::RequestTimeout => ("request_timeout", "No answer in time", "The app did not answer in time."),
-        Fault::ConnectTimeout | Fault::ConnectRefused => ("app_unreachable", "App unreachable", "The app does not accept requests at the moment. Please try again shortly."),
-        Fault::ClosedWithoutResponse | Fault::PoorResponse | Fault::ServerInterrupted | Fault::IdleConnection => {
-            ("app_error", "Application error", "The app did not give a proper answer. Its owner finds the reason in its log.")
+        Fault::UnknownHost => (
+            "no_such_app",
+            "No app here",
+            "No app answers to this address. Check its spelling, or add it to an app as a domain.",
+        ),
+        Fault::NoWebProcesses => {
+            ("no_web_processes", "Not running", "This app has no web process running at the moment.")
         }
+        Fault::AppCrashed => (
+            "app_crashed",
+            "App crashed",
+            "This app's web process stops again and again. Its owner finds the reason in its log.",
+        ),
+        Fault::Maintenance => {
+            ("maintenance", "Down for maintenance", "This app is being worked on and will be back soon.")
+        }
+        Fault::RequestTimeout => ("request_timeout", "No answer in time", "The app did not answer in time."),
+        Fault::ConnectTimeout | Fault::ConnectRefused => (
+            "app_unreachable",
+            "App unreachable",
+            "The app does not accept requests at the moment. Please try again shortly.",
+        ),
+        Fault::ClosedWithoutResponse | Fault::PoorResponse | Fault::ServerInterrupted | Fault::IdleConnection => (
+            "app_error",
+            "Application error",
+            "The app did not give a proper answer. Its owner finds the reason in its log.",
+        ),
         Fault::RequestError(fault) => request_words(fault),
-        Fault::ClientInterrupted | Fault::ClientIdle | Fault::ForcedClose => ("interrupted", "Request interrupted", "The request did not arrive completely."),
-        Fault::Platform => ("platform_error", "Platform error", "The platform failed to serve this request. Please try again shortly."),
+        Fault::ClientInterrupted | Fault::ClientIdle | Fault::ForcedClose => {
+            ("interrupted", "Request interrupted", "The request did not arrive completely.")
+        }
+        Fault::Platform => {
+            ("platform_error", "Platform error", "The platform failed to serve this request. Please try again shortly.")
+        }
     };
     Words { id, title, text }
 }
@@ -98,10 +124,14 @@ fn request_words(fault: RequestFault) -> (&'static str, &'static str, &'static s
         RequestFault::HostCount => "A request needs exactly one Host header.",
         RequestFault::HostInvalid => "The Host header names no host.",
         RequestFault::HostMismatch => "The request's address and its Host header differ.",
-        RequestFault::BodyLength => "The request says twice how long its body is: send either one Content-Length or Transfer-Encoding.",
+        RequestFault::BodyLength => {
+            "The request says twice how long its body is: send either one Content-Length or Transfer-Encoding."
+        }
         RequestFault::Connect => "This is no forward proxy: CONNECT is not served.",
         RequestFault::Expect => "The only expectation that can be met is 100-continue.",
-        RequestFault::BodyTooLarge => return ("body_too_large", "Body too large", "The request's body is larger than this platform takes."),
+        RequestFault::BodyTooLarge => {
+            return ("body_too_large", "Body too large", "The request's body is larger than this platform takes.");
+        }
     };
     ("bad_request", "Bad request", text)
 }
@@ -125,7 +155,8 @@ fn html(fault: Fault, words: &Words, request_id: &str) -> String {
     )
 }
 
-const STYLE: &str = ":root { color-scheme: light dark; --ink: #1c1b22; --soft: #6b6a75; --paper: #faf9f7; --mark: #b4441f }
+const STYLE: &str =
+    ":root { color-scheme: light dark; --ink: #1c1b22; --soft: #6b6a75; --paper: #faf9f7; --mark: #b4441f }
 @media (prefers-color-scheme: dark) { :root { --ink: #eceaf2; --soft: #9a98a6; --paper: #17161b; --mark: #f08a5d } }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper); color: var(--ink);
   font: 1.05rem/1.6 system-ui, sans-serif }

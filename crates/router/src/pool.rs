@@ -16,8 +16,9 @@ pub const IDLE_AGE_UNREPEATABLE_MAX: Duration = Duration::from_secs(1);
 
 /// A connection belongs to the runtime that opened it, hence one slot per worker. The locks are uncontended.
 #[derive(Debug)]
+#[expect(clippy::vec_box, reason = "a connection is large and moves between here and the requests; its box moves instead")]
 pub(crate) struct IdleConnections {
-    workers: Box<[Mutex<Vec<InstanceConnection>>]>,
+    workers: Box<[Mutex<Vec<Box<InstanceConnection>>>]>,
 }
 
 impl IdleConnections {
@@ -26,7 +27,7 @@ impl IdleConnections {
     }
 
     /// The connection used last that still stands and has been idle for no longer than `age_max`.
-    pub(crate) fn take(&self, worker: usize, now: Instant, age_max: Duration) -> Option<InstanceConnection> {
+    pub(crate) fn take(&self, worker: usize, now: Instant, age_max: Duration) -> Option<Box<InstanceConnection>> {
         let mut idle = self.workers.get(worker)?.lock();
         while let Some(mut connection) = idle.pop() {
             if connection.idle_age(now) > age_max {
@@ -42,7 +43,7 @@ impl IdleConnections {
     }
 
     /// Keeps a connection for the next request.
-    pub(crate) fn put(&self, worker: usize, connection: InstanceConnection) {
+    pub(crate) fn put(&self, worker: usize, connection: Box<InstanceConnection>) {
         let Some(idle) = self.workers.get(worker) else { return };
         let mut idle = idle.lock();
         if idle.len() < IDLE_CONNECTIONS_MAX {

@@ -16,7 +16,9 @@ const V2_SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 pub(crate) enum ProxyHeaderError {
     #[error("read the PROXY header")]
     Read(#[from] io::Error),
-    #[error("the connection does not open with a PROXY header: have the load balancer send one, or switch `proxy_protocol` off")]
+    #[error(
+        "the connection does not open with a PROXY header: have the load balancer send one, or switch `proxy_protocol` off"
+    )]
     Missing,
     #[error("the PROXY header is damaged")]
     Damaged,

@@ -106,7 +106,9 @@ impl Shared {
         let mut named = HashSet::new();
         let compiled = CompiledTable::compile(table, &self.settings.platform_hosts, |target| {
             let key = (target.instance.clone(), target.endpoint);
-            let state = known.entry(key.clone()).or_insert_with(|| Arc::new(TargetState::new(target, self.settings.worker_count)));
+            let state = known
+                .entry(key.clone())
+                .or_insert_with(|| Arc::new(TargetState::new(target, self.settings.worker_count)));
             state.revive();
             named.insert(key);
             Arc::clone(state)

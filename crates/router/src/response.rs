@@ -39,7 +39,7 @@ pub(crate) struct InstanceBody {
 #[derive(Debug)]
 enum Link {
     /// Whoever polls the body.
-    Own(InstanceConnection),
+    Own(Box<InstanceConnection>),
     /// A task, because the request's own body is still on its way and must not depend on whether the client reads.
     Task { _driver: AbortOnDropHandle<()> },
     /// Nobody: it was given back.
@@ -72,7 +72,7 @@ pub(crate) fn instance_response(answer: Answer, mut exchange: Box<Exchange>) -> 
 }
 
 impl Link {
-    fn driven_by_task(mut connection: InstanceConnection, exchange: &Exchange) -> Self {
+    fn driven_by_task(mut connection: Box<InstanceConnection>, exchange: &Exchange) -> Self {
         let task = exchange.worker.tasks.spawn(async move { poll_fn(|cx| connection.poll_drive(cx)).await });
         Self::Task { _driver: AbortOnDropHandle::new(task) }
     }
@@ -152,11 +152,12 @@ impl InstanceBody {
 
     /// The response is complete: the connection may serve the next request.
     fn finish(&mut self) {
-        self.exchange.complete();
+        let now = Instant::now();
+        self.exchange.complete(now);
         let Link::Own(mut connection) = std::mem::replace(&mut self.link, Link::Done) else { return };
         let Some(target) = self.exchange.target() else { return };
         if connection.is_ready() && !target.is_retired() {
-            connection.idle_begin(Instant::now());
+            connection.idle_begin(now);
             target.idle.put(self.exchange.worker.index, connection);
         }
     }

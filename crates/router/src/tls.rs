@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use ambo_model::Hostname;
 use arc_swap::ArcSwap;
+use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 

@@ -28,7 +28,11 @@ const TUNNEL_BUFFER_BYTES: usize = 16 * 1024;
 const LOOKS_PER_IDLE: u32 = 5;
 
 /// The client's 101; the tunnel begins when it has been sent.
-pub(crate) fn tunnel_response(answer: Answer, upgrade: OnUpgrade, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
+pub(crate) fn tunnel_response(
+    answer: Answer,
+    upgrade: OnUpgrade,
+    mut exchange: Box<Exchange>,
+) -> Response<ResponseBody> {
     let Answer { response, connection, .. } = answer;
     let (mut parts, _) = response.into_parts();
     let protocol = parts.headers.get(UPGRADE).cloned();
@@ -45,7 +49,7 @@ pub(crate) fn tunnel_response(answer: Answer, upgrade: OnUpgrade, mut exchange: 
 }
 
 /// Carries bytes until one side ends, both are silent for too long, or the instance is going.
-async fn tunnel(connection: InstanceConnection, upgrade: OnUpgrade, mut exchange: Box<Exchange>) {
+async fn tunnel(connection: Box<InstanceConnection>, upgrade: OnUpgrade, mut exchange: Box<Exchange>) {
     let Some(target) = exchange.target().cloned() else { return };
     let closing = target.closing();
     let (instance, early) = connection.into_tunnel().await;
@@ -62,7 +66,7 @@ async fn tunnel(connection: InstanceConnection, upgrade: OnUpgrade, mut exchange
     };
     exchange.bytes = down.load(Ordering::Relaxed);
     match fault {
-        None | Some(Fault::ClientInterrupted) => exchange.complete(),
+        None | Some(Fault::ClientInterrupted) => exchange.complete(Instant::now()),
         Some(fault) => exchange.fail(fault),
     }
 }
@@ -77,7 +81,8 @@ async fn carry(
     let mut client = Counted { inner: TokioIo::new(client), written: Arc::clone(down), read: Arc::clone(up) };
     client.write_all(&early).await?;
     client.flush().await?;
-    tokio::io::copy_bidirectional_with_sizes(&mut client, &mut instance, TUNNEL_BUFFER_BYTES, TUNNEL_BUFFER_BYTES).await?;
+    tokio::io::copy_bidirectional_with_sizes(&mut client, &mut instance, TUNNEL_BUFFER_BYTES, TUNNEL_BUFFER_BYTES)
+        .await?;
     Ok(())
 }
 

@@ -19,13 +19,14 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::request::body::RequestBody;
+use crate::small_write::SmallWrite;
 
 /// Longest response head of an instance, in bytes; a longer one is H17.
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 128 * 1024;
 
-type Driver = http1::Connection<TokioIo<TcpStream>, RequestBody>;
+type Driver = http1::Connection<TokioIo<SmallWrite<TcpStream>>, RequestBody>;
 
-/// A connection to an instance over which one request at a time goes.
+/// A connection to an instance over which one request at a time goes. Large, hence kept in a box.
 pub(crate) struct InstanceConnection {
     sender: http1::SendRequest<RequestBody>,
     driver: Driver,
@@ -57,7 +58,7 @@ pub(crate) enum SendError {
 }
 
 impl InstanceConnection {
-    pub(crate) async fn connect(endpoint: SocketAddr, timeout: Duration) -> Result<Self, ConnectError> {
+    pub(crate) async fn connect(endpoint: SocketAddr, timeout: Duration) -> Result<Box<Self>, ConnectError> {
         let stream = match tokio::time::timeout(timeout, TcpStream::connect(endpoint)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => return Err(ConnectError::TimedOut),
@@ -67,9 +68,9 @@ impl InstanceConnection {
         stream.set_nodelay(true).map_err(ConnectError::Refused)?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(RESPONSE_HEAD_BYTES_MAX);
-        let handshake = builder.handshake(TokioIo::new(stream)).await;
+        let handshake = builder.handshake(TokioIo::new(SmallWrite(stream))).await;
         let (sender, driver) = handshake.map_err(|error| ConnectError::Refused(io::Error::other(error)))?;
-        Ok(Self { sender, driver, ended: false, idle_since: Instant::now() })
+        Ok(Box::new(Self { sender, driver, ended: false, idle_since: Instant::now() }))
     }
 
     pub(crate) fn idle_age(&self, now: Instant) -> Duration {
@@ -120,10 +121,10 @@ impl InstanceConnection {
     }
 
     /// The socket and what was read from it beyond the head, once the instance has switched protocols.
-    pub(crate) async fn into_tunnel(mut self) -> (TcpStream, Bytes) {
+    pub(crate) async fn into_tunnel(mut self: Box<Self>) -> (TcpStream, Bytes) {
         poll_fn(|cx| self.poll_drive(cx)).await;
         let parts = self.driver.into_parts();
-        (parts.io.into_inner(), parts.read_buf)
+        (parts.io.into_inner().0, parts.read_buf)
     }
 }
 

@@ -150,7 +150,12 @@ impl Acceptor {
                 continue;
             }
             if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
-                self.worker.tasks.spawn(connection_serve(Arc::clone(&self.worker), stream, peer, self.entrance.clone()));
+                self.worker.tasks.spawn(connection_serve(
+                    Arc::clone(&self.worker),
+                    stream,
+                    peer,
+                    self.entrance.clone(),
+                ));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! The head that the instance gets: without what concerns only the client's connection, with what concerns the client.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{Uri, Version};
@@ -158,7 +158,12 @@ fn connection_listed(headers: &HeaderMap) -> Vec<HeaderName> {
 }
 
 fn connection_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
 }
 
 fn contains_token(value: &HeaderValue, token: &str) -> bool {
@@ -166,7 +171,8 @@ fn contains_token(value: &HeaderValue, token: &str) -> bool {
 }
 
 fn claims_remove(headers: &mut HeaderMap) {
-    let is_claim = |name: &HeaderName| name.as_str().starts_with(CLAIMS_PREFIX) || *name == FORWARDED || *name == X_REAL_IP;
+    let is_claim =
+        |name: &HeaderName| name.as_str().starts_with(CLAIMS_PREFIX) || *name == FORWARDED || *name == X_REAL_IP;
     if headers.keys().any(is_claim) {
         let claims: Vec<_> = headers.keys().filter(|name| is_claim(name)).cloned().collect();
         for name in claims {
@@ -197,7 +203,8 @@ mod tests {
 
     fn rewritten(trusted: bool, head: &[(&str, &str)]) -> HeaderMap {
         let peer = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
-        let client = Client::new(peer, SocketAddr::from(([127, 0, 0, 1], 7443)), Scheme::Https, trusted, Protocol::Http1);
+        let client =
+            Client::new(peer, SocketAddr::from(([127, 0, 0, 1], 7443)), Scheme::Https, trusted, Protocol::Http1);
         let mut request = Request::builder().uri("/");
         for (name, value) in head {
             request = request.header(*name, *value);
@@ -222,7 +229,11 @@ mod tests {
         assert_eq!(headers[X_FORWARDED_PROTO], "https");
         assert_eq!(headers[X_FORWARDED_PORT], "7443");
         assert_eq!(headers[X_REQUEST_START], "1700000000123");
-        assert!(!headers.contains_key("x-forwarded-host") && !headers.contains_key(FORWARDED) && !headers.contains_key(X_REAL_IP));
+        assert!(
+            !headers.contains_key("x-forwarded-host")
+                && !headers.contains_key(FORWARDED)
+                && !headers.contains_key(X_REAL_IP)
+        );
     }
 
     #[test]
@@ -235,8 +246,13 @@ mod tests {
 
     #[test]
     fn what_concerns_one_connection_stays_on_it() {
-        let head =
-            [("connection", "keep-alive, X-Secret, Host"), ("x-secret", "1"), ("keep-alive", "5"), ("host", "a"), ("te", "gzip")];
+        let head = [
+            ("connection", "keep-alive, X-Secret, Host"),
+            ("x-secret", "1"),
+            ("keep-alive", "5"),
+            ("host", "a"),
+            ("te", "gzip"),
+        ];
         let headers = rewritten(false, &head);
         assert!(!headers.contains_key("x-secret") && !headers.contains_key(CONNECTION) && !headers.contains_key(TE));
         assert!(!headers.contains_key("keep-alive"));

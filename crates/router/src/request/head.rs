@@ -16,7 +16,11 @@ pub(crate) struct RequestHost {
 }
 
 /// Checks a head. Afterwards its `Host` header is there, once.
-pub(crate) fn head_check(parts: &mut Parts, client: &Client, body_bytes_max: Option<u64>) -> Result<RequestHost, RequestFault> {
+pub(crate) fn head_check(
+    parts: &mut Parts,
+    client: &Client,
+    body_bytes_max: Option<u64>,
+) -> Result<RequestHost, RequestFault> {
     if parts.method == Method::CONNECT {
         return Err(RequestFault::Connect);
     }

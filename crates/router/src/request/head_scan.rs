@@ -85,7 +85,9 @@ mod tests {
 
     #[test]
     fn one_framing_or_a_body_that_looks_like_a_head_is_fine() {
-        assert!(!ambiguous("POST / HTTP/1.1\r\nContent-Length: 60\r\n\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n"));
+        assert!(!ambiguous(
+            "POST / HTTP/1.1\r\nContent-Length: 60\r\n\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n"
+        ));
         assert!(!ambiguous("GET /content-length HTTP/1.1\r\nTransfer-Encoding: chunked\r\nX: content-length\r\n\r\n"));
         assert!(!ambiguous("\r\nGET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"));
     }

@@ -11,7 +11,10 @@ const ID_CHARS: std::ops::RangeInclusive<usize> = 20..=200;
 /// Whether a client's id is kept.
 pub(crate) fn is_sane(id: &HeaderValue) -> bool {
     ID_CHARS.contains(&id.len())
-        && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_' | b'.'))
+        && id
+            .as_bytes()
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_' | b'.'))
 }
 
 /// Makes ids that do not repeat, without asking the kernel for randomness each time. They are no secrets.

@@ -58,18 +58,27 @@ async fn the_instance_is_told_about_the_client() {
     assert_eq!(seen.header("x-request-id"), Some("0123456789-0123456789"));
     assert_eq!(seen.header("host"), Some("App.Localhost.:7000"));
     assert!(seen.header("x-request-start").unwrap().parse::<u64>().unwrap() > 1_600_000_000_000);
-    assert!(seen.header("x-hop").is_none() && seen.header("proxy-authorization").is_none() && seen.header("connection").is_none());
+    assert!(
+        seen.header("x-hop").is_none()
+            && seen.header("proxy-authorization").is_none()
+            && seen.header("connection").is_none()
+    );
     stage.stopped().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trusted_load_balancer_is_believed_over_the_proxy_protocol_too() {
     let (instance, _) = mirror().await;
-    let settings = RouterSettings { proxy_protocol: true, trusted_proxies: vec!["192.0.2.0/24".parse().unwrap()], ..settings() };
+    let settings =
+        RouterSettings { proxy_protocol: true, trusted_proxies: vec!["192.0.2.0/24".parse().unwrap()], ..settings() };
     let stage = Stage::with_app(settings, vec![instance.target("1")]);
     let mut client = stage.client().await;
     client.send("PROXY TCP4 192.0.2.9 127.0.0.1 5000 80\r\n").await;
-    client.send("GET / HTTP/1.1\r\nHost: app.localhost\r\nX-Forwarded-For: 203.0.113.5\r\nX-Forwarded-Proto: https\r\n\r\n").await;
+    client
+        .send(
+            "GET / HTTP/1.1\r\nHost: app.localhost\r\nX-Forwarded-For: 203.0.113.5\r\nX-Forwarded-Proto: https\r\n\r\n",
+        )
+        .await;
     let body = client.reply().await.body;
     assert!(body.contains("x-forwarded-for: 203.0.113.5, 192.0.2.9\r\n"), "{body}");
     assert!(body.contains("x-forwarded-proto: https\r\n"), "{body}");
@@ -88,7 +97,9 @@ async fn bodies_of_either_framing_arrive_whole() {
     assert!(client.reply().await.body.ends_with("\r\n\r\nhello"));
     client.send("POST /b HTTP/1.1\r\nHost: app.localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").await;
     assert!(client.reply().await.body.ends_with("\r\n\r\nabcde"));
-    client.send("GET /c HTTP/1.1\r\nHost: app.localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n").await;
+    client
+        .send("GET /c HTTP/1.1\r\nHost: app.localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")
+        .await;
     assert!(client.reply().await.body.ends_with("\r\n\r\nx"), "a GET may have a body");
     stage.stopped().await;
 }
@@ -132,7 +143,8 @@ async fn head_keeps_the_length_and_has_no_body() {
 #[tokio::test(flavor = "multi_thread")]
 async fn chunked_responses_keep_their_trailers() {
     let instance = Instance::answering(|_| {
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n5\r\nhello\r\n0\r\nx-sum: 42\r\n\r\n".to_owned()
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n5\r\nhello\r\n0\r\nx-sum: 42\r\n\r\n"
+            .to_owned()
     });
     let instance = instance.await;
     let stage = Stage::with_app(settings(), vec![instance.target("1")]);

@@ -144,7 +144,8 @@ async fn a_client_that_does_not_read_is_given_up() {
         }
     })
     .await;
-    let stage = Stage::with_app(RouterSettings { stream_idle_timeout: BRIEF, ..settings() }, vec![instance.target("1")]);
+    let stage =
+        Stage::with_app(RouterSettings { stream_idle_timeout: BRIEF, ..settings() }, vec![instance.target("1")]);
     let mut client = stage.client().await;
     client.send("GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n").await;
     let record = stage.record(|record| record.fault.is_some()).await;

@@ -67,7 +67,11 @@ async fn a_shutdown_finishes_what_is_under_way_and_says_close() {
     stage.shutdown_begin();
     tokio::time::sleep(Duration::from_millis(100)).await;
     idle.send("GET / HTTP/1.1\r\nHost: nobody.localhost\r\n\r\n").await;
-    assert_eq!(idle.reply().await.header("connection"), Some("close"), "a request on its way is answered, the last one");
+    assert_eq!(
+        idle.reply().await.header("connection"),
+        Some("close"),
+        "a request on its way is answered, the last one"
+    );
     assert_eq!(busy.until("later").await.unwrap(), "later");
     assert!(busy.ends().await && idle.ends().await);
     assert_eq!(stage.stopped().await.cut_off, 0);

@@ -86,7 +86,8 @@ async fn rollouts_under_load_lose_no_request_and_send_none_to_a_drained_instance
         clients.spawn(async move {
             let mut client = Client::connect(address).await;
             while !stop.load(Ordering::SeqCst) {
-                let request = if n % 2 == 0 { "GET / HTTP/1.1\r\n" } else { "POST / HTTP/1.1\r\nContent-Length: 0\r\n" };
+                let request =
+                    if n % 2 == 0 { "GET / HTTP/1.1\r\n" } else { "POST / HTTP/1.1\r\nContent-Length: 0\r\n" };
                 client.send(&format!("{request}Host: app.localhost\r\n\r\n")).await;
                 let reply = client.reply().await;
                 assert_eq!(reply.status(), 200, "{reply:?}");
@@ -96,7 +97,11 @@ async fn rollouts_under_load_lose_no_request_and_send_none_to_a_drained_instance
     }
     for n in 1..=ROLLOUTS {
         let enough = answered.load(Ordering::SeqCst) + 100;
-        wait_for(|| (answered.load(Ordering::SeqCst) >= enough || !clients.is_empty() && clients.try_join_next().is_some()).then_some(())).await;
+        wait_for(|| {
+            (answered.load(Ordering::SeqCst) >= enough || !clients.is_empty() && clients.try_join_next().is_some())
+                .then_some(())
+        })
+        .await;
         let next_gone = Arc::new(AtomicBool::new(false));
         let next = watched("next", Arc::clone(&next_gone), Arc::clone(&late)).await;
         stage.handle.publish(table(vec![route("app", vec![next.target(&format!("v{n}"))])]));

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ambo_model::{AppId, AppName, Hostname, InstanceId, Route, RouteTable, Target};
-use ambo_router::{AccessRecord, AccessSink, Certificate, Listeners, Router, RouterError, RouterHandle, RouterSettings, Stopped};
+use ambo_router::{
+    AccessRecord, AccessSink, Certificate, Listeners, Router, RouterError, RouterHandle, RouterSettings, Stopped,
+};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -40,7 +42,12 @@ pub(crate) struct Stage {
 }
 
 pub(crate) fn settings() -> RouterSettings {
-    RouterSettings { http: vec![LOCAL], worker_count: 2, drain_deadline: Duration::from_secs(20), ..RouterSettings::default() }
+    RouterSettings {
+        http: vec![LOCAL],
+        worker_count: 2,
+        drain_deadline: Duration::from_secs(20),
+        ..RouterSettings::default()
+    }
 }
 
 impl Stage {

@@ -176,7 +176,12 @@ async fn upgraded(stage: &Stage) -> Client {
         .send("GET /socket HTTP/1.1\r\nHost: app.localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
         .await;
     let head = client.until("\r\n\r\n").await.unwrap().to_lowercase();
-    assert!(head.starts_with("http/1.1 101") && head.contains("upgrade: websocket\r\n") && head.contains("connection: upgrade\r\n"), "{head}");
+    assert!(
+        head.starts_with("http/1.1 101")
+            && head.contains("upgrade: websocket\r\n")
+            && head.contains("connection: upgrade\r\n"),
+        "{head}"
+    );
     assert_eq!(client.until("hello").await.unwrap(), "hello");
     client
 }

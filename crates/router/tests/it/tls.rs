@@ -26,7 +26,12 @@ fn certificate(host: &str) -> (Certificate, CertificateDer<'static>) {
 }
 
 /// Connects as a client that trusts exactly that certificate.
-async fn connect(address: SocketAddr, name: &str, trusted: &CertificateDer<'static>, alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
+async fn connect(
+    address: SocketAddr,
+    name: &str,
+    trusted: &CertificateDer<'static>,
+    alpn: &[&[u8]],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -84,7 +89,10 @@ async fn http2_is_spoken_by_alpn_and_many_requests_share_a_connection() {
             let body = response.into_body().collect().await.unwrap().to_bytes();
             let head = String::from_utf8(body.to_vec()).unwrap();
             assert!(head.starts_with(&format!("POST /{n} HTTP/1.1\r\n")), "{head}");
-            assert!(head.contains("host: app.localhost\r\n") && head.contains("x-forwarded-proto: https\r\n"), "{head}");
+            assert!(
+                head.contains("host: app.localhost\r\n") && head.contains("x-forwarded-proto: https\r\n"),
+                "{head}"
+            );
             assert!(head.contains("cookie: a=1; b=2\r\n"), "{head}");
         }
     });
@@ -130,9 +138,13 @@ async fn plain_http_on_the_tls_port_harms_nobody() {
 fn a_key_that_belongs_to_another_certificate_is_refused() {
     let one = rcgen::generate_simple_self_signed(vec!["a.localhost".to_owned()]).unwrap();
     let other = rcgen::generate_simple_self_signed(vec!["b.localhost".to_owned()]).unwrap();
-    let mixed = Certificate::from_pem(Vec::new(), one.cert.pem().as_bytes(), other.signing_key.serialize_pem().as_bytes());
+    let mixed =
+        Certificate::from_pem(Vec::new(), one.cert.pem().as_bytes(), other.signing_key.serialize_pem().as_bytes());
     assert!(matches!(mixed, Err(CertificateError::Mismatch(_))), "{mixed:?}");
     let empty = Certificate::from_pem(Vec::new(), b"", one.signing_key.serialize_pem().as_bytes());
     assert!(matches!(empty, Err(CertificateError::ChainEmpty)));
-    assert!(matches!(Certificate::from_pem(Vec::new(), one.cert.pem().as_bytes(), b"nonsense"), Err(CertificateError::Key(_))));
+    assert!(matches!(
+        Certificate::from_pem(Vec::new(), one.cert.pem().as_bytes(), b"nonsense"),
+        Err(CertificateError::Key(_))
+    ));
 }
