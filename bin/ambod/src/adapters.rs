@@ -53,6 +53,11 @@ impl Artifacts for LocalArtifacts {
         for app in kept {
             self.builder.images_prune(&app.repository, &app.images).await.map_err(|error| chain(&error))?;
         }
+        if let Some(git) = self.git.get() {
+            for app in kept {
+                git.repository_maintain(app.app).await.map_err(|error| chain(&error))?;
+            }
+        }
         self.builder.cache_prune().await.map_err(|error| chain(&error))?;
         let Some(registry) = self.registry.get() else { return Ok(CollectedImages::default()) };
         let collected =

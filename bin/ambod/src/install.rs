@@ -50,7 +50,10 @@ pub(crate) fn install(settings: &Settings, dry_run: bool, print: &mut impl std::
         bail!("this machine does not run systemd: start `ambod serve --data /var/lib/ambo` by its own service manager");
     }
     steps.iter().try_for_each(apply)?;
-    writeln!(print, "ambod runs; register the first account, the administrator, with `ambo register http://<this host>`")?;
+    writeln!(
+        print,
+        "ambod runs; register the first account, the administrator, with `ambo register http://<this host>`"
+    )?;
     Ok(())
 }
 

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use crate::settings::Settings;
 
 /// Connections that wait to be accepted, per socket. Restarts live off this queue.
 const BACKLOG: i32 = 4096;
+/// Silence after which a peer is asked whether it is still there, and pause between two such questions.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 
 /// All listening sockets.
 #[derive(Debug)]
@@ -91,6 +94,11 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    // Connections inherit these: a peer that has gone without a word is noticed within a minute, also in mid-build.
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_IDLE).with_retries(3),
+    )?;
+    socket.set_tcp_user_timeout(Some(KEEPALIVE_IDLE * 4))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -6,8 +6,7 @@ use tracing_subscriber::EnvFilter;
 use crate::settings::Settings;
 
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
-    let filter: EnvFilter =
-        settings.log.parse().with_context(|| format!("the setting `log` is `{}`", settings.log))?;
+    let filter: EnvFilter = settings.log.parse().with_context(|| format!("the setting `log` is `{}`", settings.log))?;
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format.as_str() {
         "text" => logger.with_target(false).with_ansi(false).init(),

@@ -81,7 +81,8 @@ impl Platform {
         let engine = Engine::connect(engine_settings(settings)?)?;
         let builder_settings = BuilderSettings { work_directory: path.join("builds"), cache_size: BUILD_CACHE_SIZE };
         let builder = Arc::new(DockerBuilder::open(engine.clone(), builder_settings)?);
-        let artifacts = LocalArtifacts { builder: builder.clone(), registry: OnceLock::new().into(), git: OnceLock::new().into() };
+        let artifacts =
+            LocalArtifacts { builder: builder.clone(), registry: OnceLock::new().into(), git: OnceLock::new().into() };
         let stations = Stations {
             store: store.clone(),
             scheduler: Arc::new(DockerScheduler::new(engine, scheduler_settings(settings, data, &login)?)),
@@ -186,7 +187,9 @@ impl RunningRouter {
         let stopped = stop.clone();
         let task = tokio::task::spawn(async move {
             match router.run(stopped.cancelled_owned()).await {
-                Ok(stopped) if stopped.cut_off > 0 => tracing::warn!(connections = stopped.cut_off, "cut off at the end"),
+                Ok(stopped) if stopped.cut_off > 0 => {
+                    tracing::warn!(connections = stopped.cut_off, "cut off at the end")
+                }
                 Ok(_) => {}
                 Err(error) => tracing::error!(%error, "the router has failed"),
             }

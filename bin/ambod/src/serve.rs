@@ -14,6 +14,9 @@ use crate::settings::Settings;
 use crate::signals::{Asked, Signals};
 use crate::{handover, notify};
 
+/// How long the first route table may take before the router begins with the last one.
+const ROUTES_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Serves until a signal says otherwise.
 pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("listen for signals")?;
@@ -23,6 +26,7 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let deadline = Duration::from_secs(u64::from(settings.shutdown_seconds));
     let platform = Platform::assemble(&settings, &data, listeners).await?;
     platform.controller.recover().await.context("put right what the last run left behind")?;
+    platform.controller.routes_prepare(ROUTES_PATIENCE).await;
     let mut running = platform.start(deadline);
     announce(&settings);
     notify::ready();

@@ -67,12 +67,7 @@ macro_rules! settings {
     };
 }
 
-fn pick<T>(
-    name: &str,
-    given: Option<T>,
-    in_file: Option<toml::Value>,
-    default: T,
-) -> anyhow::Result<(T, &'static str)>
+fn pick<T>(name: &str, given: Option<T>, in_file: Option<toml::Value>, default: T) -> anyhow::Result<(T, &'static str)>
 where
     T: FromStr + Display,
     T::Err: std::error::Error + Send + Sync + 'static,
@@ -100,7 +95,8 @@ impl Settings {
             Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error).with_context(|| format!("read the settings file {}", path.display())),
         };
-        let values: File = toml::from_str(&text).with_context(|| format!("read the settings file {}", path.display()))?;
+        let values: File =
+            toml::from_str(&text).with_context(|| format!("read the settings file {}", path.display()))?;
         Self::merge(given, values)
     }
 

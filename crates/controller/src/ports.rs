@@ -19,7 +19,8 @@ pub trait Routes: Send + Sync + 'static {
 pub trait Artifacts: Send + Sync + 'static {
     /// Removes what an app leaves behind: images and the git repository. Idempotent.
     async fn app_remove(&self, app: AppId) -> Result<(), String>;
-    /// Frees what no kept release needs: every app with its name's repository and the images to keep.
+    /// Frees what no kept release needs, and packs the git repositories: every app with its repository and the images to
+    /// keep.
     async fn images_collect(&self, kept: &[KeptImages]) -> Result<CollectedImages, String>;
 }
 

@@ -1,6 +1,7 @@
 //! The control plane's life: recover, serve, stop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -17,14 +18,23 @@ impl Controller {
         self.releases_recover().await
     }
 
+    /// Looks at the instances and hands the router its first table, unless the engine takes longer than `patience`: then
+    /// the router serves its last good one. Call it before the router accepts, so that nobody meets an old table.
+    pub async fn routes_prepare(&self, patience: Duration) {
+        let prepared = tokio::time::timeout(patience, async {
+            self.health_round().await?;
+            self.routes_publish().await
+        });
+        match prepared.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = %chain(&error), "the router begins with its last routes"),
+            Err(_) => tracing::warn!("the engine is slow: the router begins with its last routes"),
+        }
+    }
+
     /// Runs jobs and reconcilers until [`Controller::stop`]. A panic in one of them ends all: better a restart than a
     /// platform that heals nothing.
     pub async fn run(self: Arc<Self>) {
-        if let Err(error) = self.health_round().await {
-            tracing::warn!(error = %chain(&error), "cannot look at the instances yet; the router serves its last routes");
-        } else if let Err(error) = self.routes_publish().await {
-            tracing::warn!(error = %chain(&error), "cannot derive the routes yet; the router serves its last ones");
-        }
         let mut set = JoinSet::new();
         set.spawn(Arc::clone(&self).jobs_run());
         self.reconcilers_start(&mut set);

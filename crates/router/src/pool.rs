@@ -16,7 +16,10 @@ pub const IDLE_AGE_UNREPEATABLE_MAX: Duration = Duration::from_secs(1);
 
 /// A connection belongs to the runtime that opened it, hence one slot per worker. The locks are uncontended.
 #[derive(Debug)]
-#[expect(clippy::vec_box, reason = "a connection is large and moves between here and the requests; its box moves instead")]
+#[expect(
+    clippy::vec_box,
+    reason = "a connection is large and moves between here and the requests; its box moves instead"
+)]
 pub(crate) struct IdleConnections {
     workers: Box<[Mutex<Vec<Box<InstanceConnection>>>]>,
 }

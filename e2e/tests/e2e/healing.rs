@@ -51,21 +51,8 @@ http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_fo
     source.commit("Can be poisoned");
     source.create_app("shop");
     source.push().ok();
-    ann.ambo(&[
-        "healthchecks:set",
-        "web",
-        "-a",
-        "shop",
-        "--type",
-        "http",
-        "--path",
-        "/",
-        "--interval",
-        "1",
-        "--failures",
-        "2",
-    ])
-    .ok();
+    ann.ambo(&["healthchecks:set", "web", "-a", "shop", "http", "--path", "/", "--interval", "1", "--failures", "2"])
+        .ok();
     ann.wait_for_instances("shop", "web", 1);
     let before = platform.app_get("shop", "/").body;
     let _ = platform.app_get("shop", "/poison");

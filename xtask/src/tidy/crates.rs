@@ -20,15 +20,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("ambo-store", &[]),
     (
         "ambo-controller",
-        &[
-            "ambo-model",
-            "ambo-store",
-            "ambo-gitreceive",
-            "ambo-builder",
-            "ambo-release",
-            "ambo-scheduler",
-            "ambo-logs",
-        ],
+        &["ambo-model", "ambo-store", "ambo-gitreceive", "ambo-builder", "ambo-release", "ambo-scheduler", "ambo-logs"],
     ),
     ("ambo-api-types", &[]),
     ("ambo-api", &["ambo-model", "ambo-api-types", "ambo-controller", "ambo-release", "ambo-scheduler", "ambo-logs"]),

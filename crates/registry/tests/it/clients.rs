@@ -93,7 +93,7 @@ impl Drop for Leftovers {
 pub(crate) async fn docker_round_trip(target: &Target<'_>, image: &str, scratch: &Path) {
     let docker = async |arguments: &[&str]| docker(scratch, arguments, target.password).await;
     let present = docker(&["image", "ls", "--quiet", image]).await;
-    assert!(!present.trim().is_empty(), "image `{image}` is missing in the engine: build it with `make base-image`");
+    assert!(!present.trim().is_empty(), "image `{image}` is missing in the engine: make it with `dev/bases.sh`");
     let tag = format!("{}/{}:docker", target.registry, target.repository);
     let mut leftovers = Leftovers { containers: Vec::new(), images: vec![tag.clone()] };
     docker(&["login", "--username", target.username, "--password-stdin", target.registry]).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ambo_router::{Fault, RouterSettings};
+use ambo_router::{AccessRecord, Fault, RouterSettings};
 
 use crate::stage::{Client, Instance, Stage, ok, settings};
 
@@ -47,7 +47,9 @@ async fn requests_that_could_smuggle_another_are_refused() {
     for raw in refused {
         assert_eq!(status(&stage, raw).await, 400, "{raw:?}");
     }
-    let record = stage.record(|record| matches!(record.fault, Some(Fault::RequestError(_)))).await;
+    let refused =
+        |record: &AccessRecord| matches!(record.fault, Some(Fault::RequestError(_))) && record.method == "POST";
+    let record = stage.record(refused).await;
     assert!(record.text().starts_with("at=error code=H26 desc=\"Request Error\" method=POST"), "{}", record.text());
     assert!(record.app.is_some(), "it goes to the log of the app that it was for");
     stage.stopped().await;

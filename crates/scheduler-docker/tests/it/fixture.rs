@@ -34,7 +34,7 @@ impl DockerFixture {
     pub(crate) async fn with(change: impl FnOnce(&mut DockerSchedulerSettings)) -> Self {
         let engine = Engine::connect(DockerSettings::from_environment().unwrap()).unwrap();
         let docker = engine.client().await.expect("no Docker Engine answers: start one with `dockerd`");
-        docker.inspect_image(IMAGE).await.expect("no base image: make one with `make base-image`");
+        docker.inspect_image(IMAGE).await.expect("no base image: make one with `dev/bases.sh`");
         let platform = format!("test-{}", AppId::new());
         let mut settings = DockerSchedulerSettings::new(platform.clone());
         settings.network = NETWORK.to_owned();
