@@ -159,9 +159,11 @@ impl RouterHandle {
                 break;
             }
         }
-        let busy: Vec<_> = targets.iter().filter(|target| target.in_flight() > 0).collect();
-        busy.iter().for_each(|target| target.tunnels_close());
-        Drained { in_flight: busy.iter().map(|target| (target.instance.clone(), target.in_flight())).collect() }
+        // Counted before the tunnels are closed, which takes effect at once.
+        let in_flight = targets.iter().map(|target| (target.instance.clone(), target.in_flight()));
+        let in_flight: Vec<_> = in_flight.filter(|(_, count)| *count > 0).collect();
+        targets.iter().for_each(|target| target.tunnels_close());
+        Drained { in_flight }
     }
 
     /// Requests and tunnels in flight to these.

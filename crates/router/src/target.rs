@@ -77,9 +77,13 @@ impl TargetState {
         }
     }
 
-    /// Ends the tunnels to it.
+    /// Ends the tunnels to it; once it is retired, also those that are just beginning.
     pub(crate) fn tunnels_close(&self) {
-        self.closing.lock().cancel();
+        let mut closing = self.closing.lock();
+        closing.cancel();
+        if !self.is_retired() {
+            *closing = CancellationToken::new();
+        }
     }
 
     /// Resolves when tunnels to it must end.
