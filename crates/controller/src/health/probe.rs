@@ -1,6 +1,7 @@
 //! Asking one instance.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use ambo_model::{HealthCheck, Instance, InstanceState, Probe, Timestamp};
@@ -56,10 +57,13 @@ async fn http(endpoint: SocketAddr, path: &str) -> Result<(), String> {
         .header(hyper::header::USER_AGENT, "ambo-health")
         .body(Empty::new())
         .map_err(|error| failed(&error))?;
-    let answer = async move { sender.send_request(request).await };
-    let (answer, _) = tokio::join!(answer, async {
-        let _ = connection.await;
-    });
+    // The connection is driven no further than to the head: the body is of no interest, and may never end.
+    let (mut answer, mut connection) = (pin!(sender.send_request(request)), pin!(connection));
+    let answer = tokio::select! {
+        biased;
+        answer = answer.as_mut() => answer,
+        _ = connection.as_mut() => answer.await,
+    };
     let status = answer.map_err(|error| failed(&error))?.status();
     if status.as_u16() < 400 { Ok(()) } else { Err(format!("answered GET {path} with {status}")) }
 }
@@ -112,6 +116,20 @@ mod tests {
         let bad = answering("500 Oops").await;
         let error = probe(&instance(Some(bad)), &check(path()), Timestamp::UNIX_EPOCH).await.unwrap_err();
         assert!(error.contains("answered GET /up with 500"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_whose_body_never_ends_is_an_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::task::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nand so on").await;
+            std::future::pending::<()>().await;
+        });
+        let path = Probe::Http { path: "/".into() };
+        assert_eq!(probe(&instance(Some(address)), &check(path), Timestamp::UNIX_EPOCH).await, Ok(()));
     }
 
     #[tokio::test]
