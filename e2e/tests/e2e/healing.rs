@@ -51,9 +51,13 @@ http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_fo
     source.commit("Can be poisoned");
     source.create_app("shop");
     source.push().ok();
-    ann.ambo(&["healthchecks:set", "web", "-a", "shop", "http", "--path", "/", "--interval", "1", "--failures", "2"])
-        .ok();
-    ann.wait_for_instances("shop", "web", 1);
+    let unchecked = platform.app_get("shop", "/").body;
+    let check = ["healthchecks:set", "web", "http", "--path", "/", "--interval", "1", "--failures", "2", "-a", "shop"];
+    ann.ambo(&check).ok();
+    wait_until("an instance with the new check serves alone", || {
+        let alone = platform.containers("shop", "web").len() == 1;
+        (alone && platform.app_get("shop", "/").body != unchecked).then_some(())
+    });
     let before = platform.app_get("shop", "/").body;
     let _ = platform.app_get("shop", "/poison");
     wait_until("another instance answers", || {
