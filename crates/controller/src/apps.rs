@@ -7,7 +7,7 @@ use ambo_store::Transaction;
 use crate::accounts::{Caller, Permission, authorize};
 use crate::controller::Controller;
 use crate::error::ControllerError;
-use crate::jobs::JobKind;
+use crate::jobs::Work;
 use crate::records::{Found, get, json, list, replace, retry_conflicts};
 use crate::{app_names, keys};
 
@@ -162,7 +162,7 @@ impl Controller {
                     .put(keys::app_name(name), json(&before.id))
                     .delete(keys::app_name(&before.name));
                 if before.serving.is_some() {
-                    transaction = self.job_put(transaction, before.id, JobKind::restart_all(), now);
+                    transaction = self.job_put(transaction, before.id, Work::Restart { process: None }, now);
                 }
             }
             self.store.commit(replace(transaction, &found)).await?;
@@ -232,7 +232,7 @@ impl Controller {
                 .unmodified(&found.entry)
                 .delete(found.entry.key.clone())
                 .delete(keys::app_name(&found.value.name));
-            let transaction = self.job_put(transaction, found.value.id, JobKind::AppDestroy, now);
+            let transaction = self.job_put(transaction, found.value.id, Work::AppDestroy, now);
             self.store.commit(transaction).await?;
             Ok::<_, ControllerError>(found.value)
         })

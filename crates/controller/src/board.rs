@@ -15,6 +15,8 @@ struct Health {
     healthy: bool,
     failures: u32,
     asked: Option<Instant>,
+    /// Since when it has been asked without ever having been healthy.
+    unproven: Option<Instant>,
     /// Which start of the instance this is about.
     start: (u32, Option<Timestamp>),
 }
@@ -24,7 +26,7 @@ struct Health {
 pub(crate) enum Verdict {
     /// Not healthy yet, or a failure that may pass.
     Waiting,
-    /// Too many failures in a row: out of rotation, and to be restarted.
+    /// Too many failures in a row, or too long without ever an answer: out of rotation, and to be restarted.
     Unhealthy,
 }
 
@@ -138,18 +140,21 @@ impl Board {
         let mut state = self.state.lock();
         let health = state.health.entry(instance.clone()).or_default();
         health.failures = 0;
+        health.unproven = None;
         health.asked = Some(Instant::now());
         !std::mem::replace(&mut health.healthy, true)
     }
 
     /// Notes a failed answer of an instance.
-    pub(crate) fn failed(&self, instance: &InstanceId, failures_max: u32) -> Verdict {
+    pub(crate) fn failed(&self, instance: &InstanceId, failures_max: u32, start: Duration) -> Verdict {
         let mut state = self.state.lock();
         let health = state.health.entry(instance.clone()).or_default();
         health.asked = Some(Instant::now());
         health.failures += 1;
-        if health.healthy && health.failures >= failures_max {
-            health.healthy = false;
+        let unproven = *health.unproven.get_or_insert_with(Instant::now);
+        let lost = health.healthy && health.failures >= failures_max;
+        if lost || (!health.healthy && unproven.elapsed() >= start) {
+            *health = Health { start: health.start, ..Health::default() };
             return Verdict::Unhealthy;
         }
         Verdict::Waiting
@@ -169,11 +174,50 @@ impl Board {
                 let known = health.start != (0, None);
                 health.start = start;
                 health.healthy &= !known;
+                health.unproven = None;
             }
             if !health.healthy || health.asked.is_none_or(|asked| asked.elapsed() >= interval(instance)) {
                 due.push(instance.clone());
             }
         }
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_healthy_instance_may_fail_fewer_times_than_the_maximum() {
+        let (board, instance) = (Board::default(), InstanceId::new("i"));
+        assert!(board.healthy(&instance));
+        assert_eq!(board.failed(&instance, 2, START), Verdict::Waiting);
+        assert!(!board.healthy(&instance), "it was in rotation all the time");
+        assert_eq!(board.failed(&instance, 2, START), Verdict::Waiting);
+        assert_eq!(board.failed(&instance, 2, START), Verdict::Unhealthy);
+        assert!(!board.is_healthy(&instance));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_instance_that_never_answers_is_given_its_time_to_start() {
+        let (board, instance) = (Board::default(), InstanceId::new("i"));
+        assert_eq!(board.failed(&instance, 2, START), Verdict::Waiting);
+        tokio::time::advance(START - Duration::from_secs(1)).await;
+        assert_eq!(board.failed(&instance, 2, START), Verdict::Waiting);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(board.failed(&instance, 2, START), Verdict::Unhealthy);
+    }
+
+    #[test]
+    fn an_instance_is_drained_by_one_at_a_time() {
+        let (board, instance) = (Board::default(), InstanceId::new("i"));
+        let first = board.drain_begin(std::iter::once(instance.clone()));
+        assert!(first.is_some() && board.drains(&instance));
+        assert!(board.drain_begin(std::iter::once(instance.clone())).is_none());
+        drop(first);
+        assert!(!board.drains(&instance));
     }
 }

@@ -11,7 +11,7 @@ use ambo_store::Transaction;
 use crate::accounts::{Caller, Permission};
 use crate::controller::Controller;
 use crate::error::ControllerError;
-use crate::jobs::JobKind;
+use crate::jobs::Work;
 use crate::records::{replace, retry_conflicts};
 
 /// A wanted count, as it is asked for.
@@ -148,7 +148,7 @@ impl Controller {
             for process in changed {
                 known(&table, process, &found.value)?;
                 change(process, found.value.formation.entry_mut(process));
-                let restart = JobKind::restart(process.clone());
+                let restart = Work::Restart { process: Some(process.clone()) };
                 if found.value.serving.is_some() {
                     transaction = self.job_put(transaction, found.value.id, restart, now);
                 }
@@ -182,7 +182,7 @@ impl Controller {
             known(&self.process_table(&app).await?, process, &app)?;
         }
         let transaction = Transaction::new().present(crate::keys::app(app.id));
-        self.store.commit(self.job_put(transaction, app.id, JobKind::Restart(restart), now)).await?;
+        self.store.commit(self.job_put(transaction, app.id, restart.into(), now)).await?;
         self.log(app.id, "api", format!("Restart by user {}", caller.email));
         self.nudge.jobs();
         Ok(app)

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::{Caller, Permission};
 use crate::controller::Controller;
 use crate::error::ControllerError;
-use crate::jobs::JobKind;
+use crate::jobs::Work;
 use crate::keys;
 use crate::records::{Found, get, json, list, newest, replace, retry_conflicts};
 use crate::vault::Sealed;
@@ -255,7 +255,7 @@ impl Controller {
             found.value.updated_at = now;
             let mut transaction = self.release_put(replace(Transaction::new(), &found), &release);
             if release.status == ReleaseStatus::Pending && release.cause != ReleaseCause::Build {
-                transaction = self.job_put(transaction, app, JobKind::roll_out(release.version), now);
+                transaction = self.job_put(transaction, app, Work::RollOut { version: release.version }, now);
             }
             self.store.commit(transaction).await?;
             Ok::<_, ControllerError>(release)

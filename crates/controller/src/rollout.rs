@@ -96,9 +96,7 @@ impl Controller {
             self.release_phase_run(app, release, command, progress).await?;
         }
         for wanted in &plan.start {
-            let Ok(spec) = self.workload_spec(app, release, &wanted.workload, &wanted.command, wanted.count) else {
-                continue;
-            };
+            let spec = self.workload_spec(app, release, &wanted.workload, &wanted.command, wanted.count)?;
             self.scheduler.workload_ensure(&spec).await?;
         }
         self.wait_until_healthy(app, release, plan).await

@@ -10,7 +10,7 @@ use ambo_store::Transaction;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Job, JobKind};
+use super::{Job, Work};
 use crate::controller::Controller;
 use crate::error::{ControllerError, chain};
 use crate::keys;
@@ -89,14 +89,17 @@ impl Controller {
 
     /// Does a job. An error means: the platform could not, try again. A release that does not come up is a job done.
     async fn job_run(&self, job: &Job) -> Result<(), ControllerError> {
-        match job.kind() {
-            JobKind::RollOut(version) => {
-                let rollout = self.job_roll_out(job.app, version, &Restart::No).await?;
+        match &job.work {
+            Work::RollOut { version } => {
+                let rollout = self.job_roll_out(job.app, *version, &Restart::No).await?;
                 let Err(reason) = rollout else { return Ok(()) };
-                self.release_fail(job.app, version, &reason).await
+                self.release_fail(job.app, *version, &reason).await
             }
-            JobKind::Restart(restart) => self.job_restart(job.app, &restart).await,
-            JobKind::AppDestroy => self.app_remains_remove(job.app).await,
+            Work::Restart { process } => {
+                let restart = process.clone().map_or(Restart::All, Restart::Process);
+                self.job_restart(job.app, &restart).await
+            }
+            Work::AppDestroy => self.app_remains_remove(job.app).await,
         }
     }
 

@@ -62,7 +62,8 @@ impl Controller {
         match probe(instance, check, Timestamp::now()).await {
             Ok(()) => self.board.healthy(&instance.id),
             Err(why) => {
-                let verdict = self.board.failed(&instance.id, check.failures_max);
+                let start = Duration::from_secs(u64::from(check.start_seconds));
+                let verdict = self.board.failed(&instance.id, check.failures_max, start);
                 if verdict == Verdict::Unhealthy {
                     self.instance_replace(instance, &why).await;
                 }
