@@ -261,7 +261,9 @@ impl Drop for Platform {
             let _ = child.wait();
         }
         let network = self.network();
-        let filter = format!("network={network}");
+        // By the platform's own label: a container that was only created is on no network yet.
+        let platform = fs::read_to_string(self.data().join("platform-id")).unwrap_or_default();
+        let filter = format!("label=ambo.platform={}", platform.trim());
         let docker = |arguments: &[&str]| Command::new("docker").args(arguments).output();
         if let Ok(listed) = docker(&["ps", "-aq", "--filter", &filter]) {
             for id in String::from_utf8_lossy(&listed.stdout).lines() {
