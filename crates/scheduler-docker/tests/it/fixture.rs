@@ -16,7 +16,7 @@ use ambo_scheduler::contract::ContractFixture;
 use ambo_scheduler::{Scheduler, WorkloadSpec};
 use ambo_scheduler_docker::{DockerScheduler, DockerSchedulerSettings};
 
-const IMAGE: &str = "debian:bookworm-slim";
+const IMAGE: &str = "python:3.11-slim-bookworm";
 /// The network of all tests: Docker has addresses for few.
 const NETWORK: &str = "ambo-test";
 
