@@ -6,9 +6,14 @@ use clap::{Parser, Subcommand};
 
 use crate::settings::Given;
 
+const AFTER_HELP: &str = "\
+`ambod settings` shows every setting with its value and where it comes from.
+The key that seals config at rest is read from AMBO_MASTER_KEY (32 bytes in base64) or else from master.key in the data directory, \
+which is made at the first start: back it up.";
+
 /// The server of Ambo: git push, and the app is built, released, run and routed.
 #[derive(Debug, Parser)]
-#[command(name = "ambod", version, about, max_term_width = 100)]
+#[command(name = "ambod", version, about, max_term_width = 100, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

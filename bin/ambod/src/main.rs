@@ -48,7 +48,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(serve::serve(settings))
         }
-        Command::Settings => Ok(print(&listed)?),
+        Command::Settings => match print(&listed) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()), // `ambod settings | head`
+            printed => Ok(printed?),
+        },
         Command::Install { dry_run } => install::install(&settings, dry_run, &mut std::io::stdout()),
     }
 }

@@ -34,7 +34,7 @@ macro_rules! settings {
         /// Settings as they are given on the command line and in the environment.
         #[derive(Debug, Clone, Default, clap::Args)]
         pub(crate) struct Given {
-            $($(#[doc = $about])+ #[arg(long, env = $variable, global = true, help_heading = "Settings")]
+            $($(#[doc = $about])+ #[arg(long, env = $variable, hide_env_values = true, global = true, help_heading = "Settings")]
             pub(crate) $name: Option<$type>,)+
         }
 
