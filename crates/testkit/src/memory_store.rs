@@ -1,0 +1,142 @@
+//! A store in memory. It outlives the control planes that use it, as a disk does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambo_store::port::PAGE_ENTRIES_MAX;
+use ambo_store::{
+    Committed, Entry, Event, LeaseId, Listing, Operation, Page, Precondition, Revision, Store, StoreError, Transaction,
+    Watch,
+};
+use async_trait::async_trait;
+use futures::StreamExt;
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
+
+/// Commits that a slow watcher may be behind.
+const WATCH_BACKLOG_MAX: usize = 1024;
+
+/// The store. Clones are the same store.
+#[derive(Debug, Clone)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    entries: BTreeMap<String, Entry>,
+    revision: Revision,
+    history: Vec<Event>,
+    news: broadcast::Sender<Event>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        let news = broadcast::Sender::new(WATCH_BACKLOG_MAX);
+        let state = State { entries: BTreeMap::new(), revision: Revision(0), history: Vec::new(), news };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+}
+
+impl State {
+    fn check(&self, precondition: &Precondition) -> Result<(), StoreError> {
+        let (key, holds) = match precondition {
+            Precondition::Absent { key } => (key, !self.entries.contains_key(key)),
+            Precondition::Present { key } => (key, self.entries.contains_key(key)),
+            Precondition::Unmodified { key, since } => {
+                (key, self.entries.get(key).is_some_and(|entry| entry.modified == *since))
+            }
+        };
+        if holds { Ok(()) } else { Err(StoreError::Conflict { key: key.clone() }) }
+    }
+
+    fn apply(&mut self, operation: Operation) {
+        let revision = self.revision;
+        let event = match operation {
+            Operation::Put { key, value, .. } => {
+                let created = self.entries.get(&key).map_or(revision, |before| before.created);
+                let entry = Entry { key: key.clone(), value, created, modified: revision };
+                self.entries.insert(key, entry.clone());
+                Event::Put(entry)
+            }
+            Operation::Delete { key } => match self.entries.remove(&key) {
+                Some(_) => Event::Delete { key, revision },
+                None => return,
+            },
+        };
+        self.history.push(event.clone());
+        let _ = self.news.send(event); // Nobody may be watching.
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
+        Ok(self.state.lock().entries.get(key).cloned())
+    }
+
+    async fn list(&self, prefix: &str, page: Page) -> Result<Listing, StoreError> {
+        let state = self.state.lock();
+        let limit = page.limit.unwrap_or(PAGE_ENTRIES_MAX);
+        if !(1..=PAGE_ENTRIES_MAX).contains(&limit) {
+            return Err(StoreError::Limit(format!("a page of {limit} entries")));
+        }
+        let mut found: Vec<Entry> =
+            state.entries.values().filter(|entry| entry.key.starts_with(prefix)).cloned().collect();
+        if page.descending {
+            found.reverse();
+        }
+        if let Some(after) = &page.after {
+            found.retain(|entry| if page.descending { entry.key < *after } else { entry.key > *after });
+        }
+        let more = found.len() > limit;
+        found.truncate(limit);
+        Ok(Listing { entries: found, more, revision: state.revision })
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {
+        let mut state = self.state.lock();
+        transaction.preconditions.iter().try_for_each(|precondition| state.check(precondition))?;
+        if !transaction.operations.is_empty() {
+            state.revision = state.revision.next();
+        }
+        transaction.operations.into_iter().for_each(|operation| state.apply(operation));
+        Ok(Committed { revision: state.revision })
+    }
+
+    async fn watch(&self, prefix: &str, from: Revision) -> Result<Watch, StoreError> {
+        let state = self.state.lock();
+        let since = move |event: &Event| match event {
+            Event::Put(entry) => entry.modified >= from,
+            Event::Delete { revision, .. } => *revision >= from,
+        };
+        let prefix = prefix.to_owned();
+        let below = move |event: &Event| match event {
+            Event::Put(entry) => entry.key.starts_with(&prefix),
+            Event::Delete { key, .. } => key.starts_with(&prefix),
+        };
+        let past: Vec<_> = state.history.iter().filter(|event| since(event)).cloned().map(Ok).collect();
+        let coming = BroadcastStream::new(state.news.subscribe())
+            .map(|event| event.map_err(|BroadcastStreamRecvError::Lagged(_)| StoreError::WatchLagged));
+        let wanted = move |event: &Result<Event, StoreError>| {
+            std::future::ready(event.as_ref().map_or(true, |event| since(event) && below(event)))
+        };
+        Ok(futures::stream::iter(past).chain(coming).filter(wanted).boxed())
+    }
+
+    /// Leases are of no use to a single control plane: nobody simulates an election with this store.
+    async fn lease_grant(&self, _ttl: Duration) -> Result<LeaseId, StoreError> {
+        Err(StoreError::Limit("the store in memory has no leases".to_owned()))
+    }
+
+    async fn lease_renew(&self, _lease: &LeaseId) -> Result<(), StoreError> {
+        Err(StoreError::LeaseGone)
+    }
+
+    async fn lease_revoke(&self, _lease: &LeaseId) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

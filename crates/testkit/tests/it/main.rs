@@ -1,0 +1,5 @@
+//! The control plane in a world that fails.
+
+mod scenarios;
+mod seeds;
+mod store;

@@ -1,0 +1,189 @@
+//! Directed claims.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ambo_controller::formations::Quantity;
+use ambo_model::{ProcessType, ReleaseStatus, ReleaseVersion, Timestamp};
+use ambo_testkit::simulation::{GOOD, Simulation};
+use ambo_testkit::{Moment, NEVER_READY, Outcome};
+
+/// More steps than a deploy has.
+const STEPS_MAX: u32 = 60;
+
+async fn serving() -> Simulation {
+    let mut simulation = Simulation::new(None).await;
+    simulation.deploy(GOOD).await.unwrap();
+    simulation.settle().await;
+    simulation
+}
+
+async fn scale_web(simulation: &Simulation, count: i64) {
+    let wanted = BTreeMap::from([(ProcessType::web(), Quantity::Absolute(count))]);
+    let (controller, name) = (simulation.controller(), simulation.name());
+    controller.formation_scale(&simulation.caller, &name, &wanted, Timestamp::now()).await.unwrap();
+}
+
+/// Kills the control plane at every step of a deploy in turn; gives how often the new and how often the old serves.
+async fn deploy_killed_at_every_step(moment: fn(u32) -> Moment) -> (u32, u32) {
+    let (mut new, mut old) = (0, 0);
+    for step in 0..STEPS_MAX {
+        let mut simulation = serving().await;
+        let before = simulation.record().await.serving;
+        simulation.crash_at(moment(step));
+        let deploy = simulation.deploy(GOOD);
+        let told = tokio::time::timeout(Duration::from_secs(120), deploy).await;
+        if !simulation.has_crashed() {
+            assert!(told.unwrap().is_ok(), "nothing died, and the deploy failed");
+            assert!(step > 4, "a deploy has more than {step} steps");
+            return (new, old);
+        }
+        assert!(told.is_err(), "step {step}: the dead told something");
+        simulation.crash().await;
+        simulation.settle().await;
+        if simulation.record().await.serving == before { old += 1 } else { new += 1 }
+        simulation.deploy(GOOD).await.unwrap();
+        simulation.settle().await;
+    }
+    panic!("a deploy has more than {STEPS_MAX} steps: some are not tried");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_control_plane_killed_before_any_step_of_a_push_serves_the_old_or_the_new() {
+    let (new, old) = deploy_killed_at_every_step(Moment::Before).await;
+    assert!(old >= 4, "the old served {old} times, the new {new} times");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_control_plane_killed_after_any_step_of_a_push_serves_the_old_or_the_new() {
+    let (new, old) = deploy_killed_at_every_step(Moment::After).await;
+    assert!(new >= 1 && old >= 4, "the old served {old} times, the new {new} times");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_fails_leaves_the_old_as_it_is() {
+    let mut simulation = serving().await;
+    let before = (simulation.record().await.serving, simulation.running(), simulation.router.route(simulation.app));
+    let crashing = simulation.deploy("web: sleep 2; exit 3\n").await.unwrap_err();
+    assert!(crashing.to_string().contains("exited with code 3"), "{crashing}");
+    let never = simulation.deploy(&format!("web: {NEVER_READY}\n")).await.unwrap_err();
+    assert!(never.to_string().contains("did not become healthy"), "{never}");
+    let hanging = simulation.deploy_begin(Outcome::Hangs, Duration::ZERO);
+    assert!(tokio::time::timeout(Duration::from_secs(30), hanging).await.is_err());
+    assert!(simulation.deploy_begin(Outcome::Fails, Duration::ZERO).await.is_err());
+    simulation.settle().await;
+    let after = (simulation.record().await.serving, simulation.running(), simulation.router.route(simulation.app));
+    assert_eq!(before, after);
+    assert_eq!(simulation.releases().await.len(), 4, "failed builds make no release, failed rollouts keep theirs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_is_killed_or_vanishes_is_replaced() {
+    let mut simulation = serving().await;
+    scale_web(&simulation, 3).await;
+    simulation.settle().await;
+    let before = simulation.running();
+    simulation.router.disturbed(simulation.app);
+    simulation.engine.kill(&before[0].id);
+    simulation.engine.vanish(&before[1].id);
+    simulation.settle().await;
+    let after = simulation.running();
+    assert_eq!(after.len(), 3);
+    let stayed: Vec<_> = before.iter().filter(|instance| after.iter().any(|other| other.id == instance.id)).collect();
+    assert_eq!(stayed, [&before[2]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn config_set_while_the_engine_is_away_is_rolled_out_when_it_is_back() {
+    let mut simulation = serving().await;
+    simulation.engine.down();
+    simulation.config_set("COLOUR", "blue").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(simulation.release(ReleaseVersion(3)).await.status, ReleaseStatus::Pending);
+    simulation.engine.up();
+    simulation.settle().await;
+    assert_eq!(simulation.record().await.serving, Some(ReleaseVersion(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn config_that_was_acknowledged_is_rolled_out_after_a_crash() {
+    let mut simulation = serving().await;
+    simulation.config_set("COLOUR", "blue").await.unwrap();
+    simulation.crash().await;
+    simulation.settle().await;
+    assert_eq!(simulation.record().await.serving, Some(ReleaseVersion(3)));
+    assert_eq!(simulation.config().await.get("COLOUR").map(String::as_str), Some("blue"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn config_set_after_a_rollback_builds_on_what_the_rollback_restored() {
+    let mut simulation = serving().await;
+    simulation.config_set("COLOUR", "good").await.unwrap();
+    simulation.config_set("COLOUR", "bad").await.unwrap();
+    simulation.settle().await;
+    let (controller, name) = (simulation.controller(), simulation.name());
+    controller.release_rollback(&simulation.caller, &name, "v3", Timestamp::now()).await.unwrap();
+    simulation.config_set("SIZE", "big").await.unwrap();
+    simulation.settle().await;
+    let config = simulation.config().await;
+    assert_eq!((config["COLOUR"].as_str(), config["SIZE"].as_str()), ("good", "big"));
+    assert_eq!(simulation.record().await.serving, Some(ReleaseVersion(6)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_config_change_that_waited_for_the_engine_does_not_take_a_later_push_back() {
+    let mut simulation = serving().await;
+    simulation.engine.down();
+    simulation.config_set("COLOUR", "blue").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    simulation.engine.up();
+    let deployed = simulation.deploy(GOOD).await.unwrap();
+    simulation.settle().await;
+    assert_eq!(simulation.record().await.serving, Some(deployed.version), "what was pushed serves");
+    assert_eq!(simulation.config().await["COLOUR"], "blue", "with the config that it was pushed on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_that_waited_for_a_push_does_not_take_it_back() {
+    let mut simulation = serving().await;
+    let deploy = tokio::spawn(simulation.deploy_begin(Outcome::Procfile(GOOD.to_owned()), Duration::ZERO));
+    simulation.engine.starts_take(Duration::from_secs(5));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    simulation.restart_all().await.unwrap();
+    let deployed = deploy.await.unwrap().unwrap();
+    simulation.settle().await;
+    assert_eq!(simulation.record().await.serving, Some(deployed.version));
+}
+
+#[tokio::test(start_paused = true)]
+async fn restarts_and_new_control_planes_drop_no_request() {
+    let mut simulation = serving().await;
+    simulation.restart_all().await.unwrap();
+    simulation.settle().await;
+    simulation.restart().await;
+    simulation.settle().await;
+    simulation.crash().await;
+    simulation.settle().await;
+    assert!(simulation.router.tables().iter().skip_while(|table| table.routes[0].targets.is_empty()).count() > 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_control_plane_that_starts_without_its_engine_keeps_the_routes() {
+    let mut simulation = serving().await;
+    simulation.engine.down();
+    simulation.crash().await;
+    tokio::time::sleep(Duration::from_secs(45)).await;
+    simulation.engine.up();
+    simulation.settle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stopped_gracefully_fails_the_deploy_and_says_so() {
+    let mut simulation = serving().await;
+    let deploy = tokio::spawn(simulation.deploy_begin(Outcome::Hangs, Duration::ZERO));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    simulation.restart().await;
+    let told = deploy.await.unwrap().unwrap_err();
+    assert!(told.to_string().contains("restarting"), "{told}");
+    simulation.settle().await;
+}
