@@ -41,7 +41,9 @@ impl Controller {
             .map(|found| (found.value.id, found.value))
             .collect();
         let check = |instance: &Instance| check_of(&apps, instance);
-        let observed = self.scheduler.instances_observe().await?;
+        let mut observed = self.scheduler.instances_observe().await?;
+        // A rollout asks its own instances, and judges them itself.
+        observed.retain(|instance| !self.board.rolls_out(&instance.workload));
         let interval = |instance: &Instance| Duration::from_secs(u64::from(check(instance).interval_seconds));
         let due = self.board.due(&observed, interval);
         let changed = futures::stream::iter(due)

@@ -113,7 +113,7 @@ impl Chaos {
     }
 
     fn deploy(&mut self) {
-        let crashing = "web: sleep 2; exit 3\nworker: sleep infinity\n".to_owned();
+        let crashing = "web: exit 3\nworker: sleep infinity\n".to_owned();
         let never = format!("web: {NEVER_READY}\n");
         let with_release_phase = format!("{GOOD}release: sleep 2; true\n");
         let (name, outcome) = match self.random.random_range(0..10) {

@@ -64,7 +64,7 @@ async fn a_control_plane_killed_after_any_step_of_a_push_serves_the_old_or_the_n
 async fn a_rollout_that_fails_leaves_the_old_as_it_is() {
     let mut simulation = serving().await;
     let before = (simulation.record().await.serving, simulation.running(), simulation.router.route(simulation.app));
-    let crashing = simulation.deploy("web: sleep 2; exit 3\n").await.unwrap_err();
+    let crashing = simulation.deploy("web: exit 3\n").await.unwrap_err();
     assert!(crashing.to_string().contains("exited with code 3"), "{crashing}");
     let never = simulation.deploy(&format!("web: {NEVER_READY}\n")).await.unwrap_err();
     assert!(never.to_string().contains("did not become healthy"), "{never}");
