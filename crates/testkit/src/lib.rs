@@ -9,7 +9,7 @@ pub mod recording_router;
 pub mod simulation;
 
 pub use fake_builder::{FakeBuilder, NEVER_READY, Outcome};
-pub use lifeline::{Lifeline, Moment};
+pub use lifeline::{Fault, Lifeline, Moment};
 pub use memory_store::MemoryStore;
 pub use recording_router::RecordingRouter;
 pub use simulation::Simulation;

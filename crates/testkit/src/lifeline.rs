@@ -30,13 +30,23 @@ const DELAY_YIELDS_MAX: u32 = 3;
 /// Longest time that a call to the engine takes, in milliseconds.
 const ENGINE_DELAY_MAX_MS: u64 = 30;
 
-/// When a control plane dies.
+/// A moment in what a control plane does: before or after the effect of its `n`th step from now, counted from zero. A step
+/// is whatever changes the world: a commit, a start, a stop, a build, a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// Before the effect of its `n`th step from now, counted from zero.
+    /// Before the effect.
     Before(u32),
-    /// After the effect, before it learns of it.
+    /// After the effect, before the control plane learns of it.
     After(u32),
+}
+
+/// What happens at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The control plane is killed.
+    Death,
+    /// The engine stops answering.
+    EngineAway,
 }
 
 /// The world as one control plane sees it. Clones are the same line.
@@ -57,7 +67,7 @@ impl std::fmt::Debug for Lifeline {
 
 struct State {
     cut: bool,
-    dies: Option<Moment>,
+    fault: Option<(Moment, Fault)>,
     random: Option<StdRng>,
     never_ready: BTreeSet<WorkloadId>,
 }
@@ -73,7 +83,7 @@ impl Lifeline {
         seed: Option<u64>,
     ) -> Self {
         let random = seed.map(StdRng::seed_from_u64);
-        let state = State { cut: false, dies: None, random, never_ready: BTreeSet::new() };
+        let state = State { cut: false, fault: None, random, never_ready: BTreeSet::new() };
         Self { store, engine, builder, router, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -82,9 +92,15 @@ impl Lifeline {
         self.state.lock().cut = true;
     }
 
-    /// Cuts it at a step to come. A step is whatever changes the world: a commit, a start, a stop, a build, a table.
-    pub fn cut_at(&self, moment: Moment) {
-        self.state.lock().dies = Some(moment);
+    /// Something happens at a step to come.
+    pub fn fault_at(&self, moment: Moment, fault: Fault) {
+        self.state.lock().fault = Some((moment, fault));
+    }
+
+    /// Whether the fault has happened that was set; true without one.
+    #[must_use]
+    pub fn fault_happened(&self) -> bool {
+        self.state.lock().fault.is_none()
     }
 
     /// Whether it has been cut.
@@ -120,26 +136,33 @@ impl Lifeline {
 
     /// A change of the world.
     async fn step<T>(&self, call: impl Future<Output = T>) -> T {
-        let moment = {
-            let mut state = self.state.lock();
-            match state.dies {
-                Some(Moment::Before(0)) => state.cut = true,
-                Some(Moment::Before(n)) => state.dies = Some(Moment::Before(n - 1)),
-                Some(Moment::After(n)) if n > 0 => state.dies = Some(Moment::After(n - 1)),
-                Some(Moment::After(_)) | None => {}
-            }
-            let last = state.dies == Some(Moment::After(0));
-            if last {
-                state.dies = None;
-            }
-            last
-        };
+        let (before, after) = self.faults_of_step();
+        self.happen(before);
         let answer = self.look(call).await;
-        if moment {
-            self.cut();
-            self.alive().await;
-        }
+        self.happen(after);
+        self.alive().await;
         answer
+    }
+
+    /// What happens before and after this step.
+    fn faults_of_step(&self) -> (Option<Fault>, Option<Fault>) {
+        let mut state = self.state.lock();
+        match state.fault.take() {
+            Some((Moment::Before(0), fault)) => return (Some(fault), None),
+            Some((Moment::After(0), fault)) => return (None, Some(fault)),
+            Some((Moment::Before(n), fault)) => state.fault = Some((Moment::Before(n - 1), fault)),
+            Some((Moment::After(n), fault)) => state.fault = Some((Moment::After(n - 1), fault)),
+            None => {}
+        }
+        (None, None)
+    }
+
+    fn happen(&self, fault: Option<Fault>) {
+        match fault {
+            Some(Fault::Death) => self.cut(),
+            Some(Fault::EngineAway) => self.engine.down(),
+            None => {}
+        }
     }
 
     /// A change of the engine, which takes time.

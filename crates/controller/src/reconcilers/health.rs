@@ -41,11 +41,11 @@ impl Controller {
             .map(|found| (found.value.id, found.value))
             .collect();
         let check = |instance: &Instance| check_of(&apps, instance);
-        let mut observed = self.scheduler.instances_observe().await?;
-        // A rollout asks its own instances, and judges them itself.
-        observed.retain(|instance| !self.board.rolls_out(&instance.workload));
+        let observed = self.scheduler.instances_observe().await?;
         let interval = |instance: &Instance| Duration::from_secs(u64::from(check(instance).interval_seconds));
-        let due = self.board.due(&observed, interval);
+        let mut due = self.board.due(&observed, interval);
+        // A rollout asks its own instances, and judges them itself.
+        due.retain(|instance| !self.board.rolls_out(&instance.workload));
         let changed = futures::stream::iter(due)
             .map(|instance| {
                 let check = check(&instance);

@@ -29,7 +29,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::fake_builder::{FakeBuilder, Outcome};
-use crate::lifeline::{Lifeline, Moment};
+use crate::lifeline::{Fault, Lifeline, Moment};
 use crate::memory_store::MemoryStore;
 use crate::recording_router::RecordingRouter;
 
@@ -61,7 +61,7 @@ pub struct Simulation {
     plane: Plane,
     starts: u64,
     promised: ReleaseVersion,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Simulation {
             plane,
             starts: 0,
             promised,
-            _directory: directory,
+            directory,
         }
     }
 
@@ -166,14 +166,20 @@ impl Simulation {
         self.engine.instances().into_iter().filter(Instance::is_running).collect()
     }
 
-    /// The control plane will die at this moment.
-    pub fn crash_at(&self, moment: Moment) {
-        self.plane.lifeline.cut_at(moment);
+    /// Something will happen at this moment.
+    pub fn fault_at(&self, moment: Moment, fault: Fault) {
+        self.plane.lifeline.fault_at(moment, fault);
     }
 
-    /// Whether the control plane has died at the moment that was set.
+    /// Whether it has happened.
     #[must_use]
-    pub fn has_crashed(&self) -> bool {
+    pub fn fault_happened(&self) -> bool {
+        self.plane.lifeline.fault_happened()
+    }
+
+    /// Whether the control plane is dead.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
         self.plane.lifeline.is_cut()
     }
 
@@ -199,7 +205,7 @@ impl Simulation {
         let (store, engine) = (self.store.clone(), self.engine.clone());
         let seed = self.seed.map(|seed| seed.wrapping_add(self.starts << 32));
         let lifeline = Lifeline::new(store, engine, self.builder.clone(), self.router.clone(), seed);
-        self.plane = Plane::start(&lifeline, &self._directory).await;
+        self.plane = Plane::start(&lifeline, &self.directory).await;
     }
 
     /// Lets time pass until all is at rest and every claim of [`Simulation::complaints`] holds.

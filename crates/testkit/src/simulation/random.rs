@@ -152,9 +152,6 @@ impl Chaos {
 
     async fn roll_back(&mut self) {
         self.history.push("rollback");
-        if self.simulation.has_crashed() {
-            return;
-        }
         let releases = self.simulation.releases().await;
         let good = |release: &&ambo_controller::releases::ReleaseSummary| {
             release.artifact.is_some() && release.status == ReleaseStatus::Succeeded

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ambo_controller::formations::Quantity;
-use ambo_model::{ProcessType, ReleaseStatus, ReleaseVersion, Timestamp};
+use ambo_model::{Instance, ProcessType, ReleaseStatus, ReleaseVersion, RouteTable, Timestamp};
 use ambo_testkit::simulation::{GOOD, Simulation};
-use ambo_testkit::{Moment, NEVER_READY, Outcome};
+use ambo_testkit::{Fault, Moment, NEVER_READY, Outcome};
 
 /// More steps than a deploy has.
 const STEPS_MAX: u32 = 60;
@@ -30,18 +30,20 @@ async fn deploy_killed_at_every_step(moment: fn(u32) -> Moment) -> (u32, u32) {
     for step in 0..STEPS_MAX {
         let mut simulation = serving().await;
         let before = simulation.record().await.serving;
-        simulation.crash_at(moment(step));
-        let deploy = simulation.deploy(GOOD);
-        let told = tokio::time::timeout(Duration::from_secs(120), deploy).await;
-        if !simulation.has_crashed() {
+        simulation.fault_at(moment(step), Fault::Death);
+        let told = tokio::time::timeout(Duration::from_secs(120), simulation.deploy(GOOD)).await;
+        if !simulation.is_dead() {
             assert!(told.unwrap().is_ok(), "nothing died, and the deploy failed");
-            assert!(step > 4, "a deploy has more than {step} steps");
             return (new, old);
         }
-        assert!(told.is_err(), "step {step}: the dead told something");
         simulation.crash().await;
         simulation.settle().await;
-        if simulation.record().await.serving == before { old += 1 } else { new += 1 }
+        let serves = simulation.record().await.serving;
+        match told {
+            Ok(told) => assert_eq!(serves, Some(told.unwrap().version), "step {step}: what was told holds"),
+            Err(_) if serves == before => old += 1,
+            Err(_) => new += 1,
+        }
         simulation.deploy(GOOD).await.unwrap();
         simulation.settle().await;
     }
@@ -58,6 +60,55 @@ async fn a_control_plane_killed_before_any_step_of_a_push_serves_the_old_or_the_
 async fn a_control_plane_killed_after_any_step_of_a_push_serves_the_old_or_the_new() {
     let (new, old) = deploy_killed_at_every_step(Moment::After).await;
     assert!(new >= 1 && old >= 4, "the old served {old} times, the new {new} times");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_is_told_the_truth_when_the_engine_goes_away_at_any_step_of_it() {
+    for step in 0..STEPS_MAX {
+        let mut simulation = serving().await;
+        let before = simulation.record().await.serving;
+        simulation.fault_at(Moment::After(step), Fault::EngineAway);
+        let told = simulation.deploy(GOOD).await;
+        let happened = simulation.fault_happened();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        simulation.engine.up();
+        simulation.settle().await;
+        let expected = told.as_ref().map_or(before, |deployed| Some(deployed.version));
+        assert_eq!(simulation.record().await.serving, expected, "step {step}: {told:?}");
+        if !happened {
+            return;
+        }
+    }
+    panic!("a deploy has more than {STEPS_MAX} steps: some are not tried");
+}
+
+/// Kills the control plane at every step of a config change in turn, and an instance of the new release while it is dead.
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_had_switched_before_a_crash_is_not_undone_by_its_second_run() {
+    for step in 0..STEPS_MAX {
+        let mut simulation = serving().await;
+        scale_web(&simulation, 3).await;
+        simulation.settle().await;
+        simulation.fault_at(Moment::After(step), Fault::Death);
+        let changed = tokio::time::timeout(Duration::from_secs(60), simulation.config_set("COLOUR", "blue")).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        if !simulation.is_dead() {
+            return;
+        }
+        let app = simulation.record().await;
+        let serves = |instance: &&Instance| Some(instance.workload.release) == app.serving;
+        let (_, running) = (changed, simulation.running());
+        let web: Vec<_> = running.iter().filter(serves).filter(|i| i.workload.process.is_web()).collect();
+        simulation.router.disturbed(simulation.app);
+        simulation.engine.kill(&web[0].id);
+        simulation.crash().await;
+        simulation.settle().await;
+        if simulation.record().await.serving == app.serving {
+            let stayed = |instance: &&&Instance| simulation.running().iter().any(|other| other.id == instance.id);
+            assert_eq!(web.iter().filter(stayed).count(), 2, "step {step}: those that served go on");
+        }
+    }
+    panic!("a rollout has more than {STEPS_MAX} steps: some are not tried");
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +215,11 @@ async fn restarts_and_new_control_planes_drop_no_request() {
     simulation.settle().await;
     simulation.crash().await;
     simulation.settle().await;
-    assert!(simulation.router.tables().iter().skip_while(|table| table.routes[0].targets.is_empty()).count() > 3);
+    let routed = |table: &RouteTable| table.routes.iter().all(|route| !route.targets.is_empty());
+    let tables = simulation.router.tables();
+    let first = tables.iter().position(|table| !table.routes.is_empty() && routed(table)).unwrap();
+    assert!(tables.len() > first + 3, "there were restarts to see");
+    assert!(tables[first..].iter().all(routed), "{tables:?}");
 }
 
 #[tokio::test(start_paused = true)]
