@@ -93,7 +93,7 @@ impl Controller {
         let instance = self.instance_named(&app, name).await?;
         self.log(app.id, "api", format!("Stop {name} by user {}", caller.email));
         let draining = self.board.drain_begin(std::iter::once(instance.id.clone()));
-        self.drain(std::slice::from_ref(&instance.id)).await;
+        self.drain(std::slice::from_ref(&instance.id)).await?;
         self.scheduler.instance_stop(&instance.id, self.settings.grace).await?;
         drop(draining);
         self.nudge.formations();

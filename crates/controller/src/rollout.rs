@@ -44,6 +44,9 @@ pub enum RolloutError {
         /// Its last words.
         last_lines: Vec<String>,
     },
+    /// It waited, and meanwhile another release has come to serve: rolling this one out would take that one back.
+    #[error("superseded: {0} serves by now")]
+    Superseded(ReleaseVersion),
     /// The platform failed.
     #[error(transparent)]
     Controller(#[from] ControllerError),
@@ -67,6 +70,11 @@ impl Controller {
     ) -> Result<(), RolloutError> {
         let _turn = self.rollouts.take(app, &format!("the rollout of {version}")).await;
         let app = self.app_record(app).await?.value;
+        match standing(&app, version, restart) {
+            Standing::Ahead => {}
+            Standing::Done => return Ok(()),
+            Standing::Superseded(by) => return Err(RolloutError::Superseded(by)),
+        }
         let release = self.release_load(app.id, version).await?;
         let plan = plan(&app, &release, restart);
         let _active = self.board.rollout_begin(plan.start.iter().map(|wanted| wanted.workload.clone()));
@@ -199,7 +207,7 @@ impl Controller {
             Ok::<_, ControllerError>(())
         })
         .await?;
-        self.routes_publish().await?;
+        self.routes_follow().await; // It serves, whether or not the engine tells the addresses now.
         self.nudge.formations();
         Ok(())
     }
@@ -225,5 +233,25 @@ impl Controller {
     pub(crate) async fn unhealthy(&self, instance: &Instance, what: String) -> RolloutError {
         let last_lines = self.scheduler.instance_last_lines(&instance.id, LAST_LINES_SHOWN).await.unwrap_or_default();
         RolloutError::Unhealthy { name: instance.name(), what, last_lines }
+    }
+}
+
+/// Where a rollout stands when its turn has come.
+enum Standing {
+    /// It is to be done.
+    Ahead,
+    /// It had switched already: the control plane died before its job was struck off.
+    Done,
+    /// Another release serves by now.
+    Superseded(ReleaseVersion),
+}
+
+fn standing(app: &App, version: ReleaseVersion, restart: &Restart) -> Standing {
+    match (app.serving, restart) {
+        (Some(serving), Restart::No) if serving == version => Standing::Done,
+        (Some(serving), Restart::No) if serving > version => Standing::Superseded(serving),
+        (_, Restart::No) => Standing::Ahead,
+        (Some(serving), Restart::Process(_) | Restart::All) if serving != version => Standing::Superseded(serving),
+        (_, Restart::Process(_) | Restart::All) => Standing::Ahead,
     }
 }

@@ -126,6 +126,10 @@ impl Controller {
         match self.roll_out(app, version, restart, &Progress::silent(), &never).await {
             Ok(()) => Ok(Ok(())),
             Err(RolloutError::Controller(error)) => Err(error),
+            // A restart is owed to whatever serves: the next try finds that.
+            Err(error @ RolloutError::Superseded(_)) if *restart != Restart::No => {
+                Err(ControllerError::Conflict(error.to_string()))
+            }
             Err(RolloutError::Cancelled) => Err(ControllerError::Conflict("the platform is stopping".to_owned())),
             Err(error) => {
                 if let RolloutError::Unhealthy { last_lines, .. } = &error {

@@ -97,9 +97,7 @@ impl Controller {
         let Some(draining) = self.board.drain_begin(retire.iter().cloned()) else { return };
         let (controller, workload, keep) = (Arc::clone(self), wanted.workload.clone(), wanted.count);
         retiring.spawn(async move {
-            controller.drain(&retire).await;
-            let grace = controller.settings.grace;
-            if let Err(error) = controller.scheduler.workload_shrink(&workload, keep, &retire, grace).await {
+            if let Err(error) = controller.instances_retire(&workload, keep, &retire).await {
                 tracing::warn!(%workload, error = %chain(&error), "cannot stop instances yet");
             }
             controller.retired(draining);
@@ -124,8 +122,7 @@ impl Controller {
             let Some(draining) = self.board.retire_begin(workload, ids.iter().cloned()) else { continue };
             let (controller, workload) = (Arc::clone(self), workload.clone());
             retiring.spawn(async move {
-                controller.drain(&ids).await;
-                if let Err(error) = controller.scheduler.workload_remove(&workload, controller.settings.grace).await {
+                if let Err(error) = controller.workload_retire(&workload, &ids).await {
                     tracing::warn!(%workload, error = %chain(&error), "cannot remove a workload yet");
                 }
                 controller.retired(draining);
@@ -133,12 +130,33 @@ impl Controller {
         }
     }
 
+    async fn instances_retire(
+        &self,
+        workload: &WorkloadId,
+        keep: u32,
+        retire: &[ambo_model::InstanceId],
+    ) -> Result<(), ControllerError> {
+        self.drain(retire).await?;
+        Ok(self.scheduler.workload_shrink(workload, keep, retire, self.settings.grace).await?)
+    }
+
+    async fn workload_retire(
+        &self,
+        workload: &WorkloadId,
+        instances: &[ambo_model::InstanceId],
+    ) -> Result<(), ControllerError> {
+        self.drain(instances).await?;
+        Ok(self.scheduler.workload_remove(workload, self.settings.grace).await?)
+    }
+
     /// Takes instances out of the routes and waits for their requests in flight.
-    pub(crate) async fn drain(&self, instances: &[ambo_model::InstanceId]) {
-        if let Err(error) = self.routes_publish().await {
-            tracing::warn!(error = %chain(&error), "cannot publish the routes now");
-        }
+    ///
+    /// # Errors
+    /// When the routes cannot be derived: the router may still lead to the instances, so they must not be stopped.
+    pub(crate) async fn drain(&self, instances: &[ambo_model::InstanceId]) -> Result<(), ControllerError> {
+        self.routes_publish().await?;
         self.routes.instances_drained(instances, self.settings.grace).await;
+        Ok(())
     }
 
     fn retired(&self, draining: Draining) {
