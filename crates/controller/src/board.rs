@@ -36,6 +36,8 @@ struct State {
     draining: HashSet<InstanceId>,
     rolling_out: HashMap<WorkloadId, usize>,
     retiring: HashSet<WorkloadId>,
+    /// Whether every instance has been asked since the start.
+    asked_all: bool,
 }
 
 /// The board.
@@ -133,6 +135,16 @@ impl Board {
     /// Whether an instance has answered, and not failed too often since.
     pub(crate) fn is_healthy(&self, instance: &InstanceId) -> bool {
         self.state.lock().health.get(instance).is_some_and(|health| health.healthy)
+    }
+
+    /// Notes that a round of health checks is over. True for the first one.
+    pub(crate) fn asked_all(&self) -> bool {
+        !std::mem::replace(&mut self.state.lock().asked_all, true)
+    }
+
+    /// Whether there was a round of health checks, without which nothing is known of any instance.
+    pub(crate) fn has_asked_all(&self) -> bool {
+        self.state.lock().asked_all
     }
 
     /// Puts an instance into rotation.

@@ -53,7 +53,8 @@ impl Controller {
             })
             .buffer_unordered(ASKED_MAX)
             .fold(false, |any, changed| std::future::ready(any | changed));
-        if changed.await {
+        let changed = changed.await;
+        if self.board.asked_all() || changed {
             self.nudge.routes();
         }
         Ok(())

@@ -29,7 +29,16 @@ impl Controller {
     }
 
     /// Derives the table from the newest state and hands it to the router. When it returns, the router goes by it.
+    ///
+    /// # Errors
+    /// Until the first round of health checks too: nothing is known to be healthy yet, and the router's last table is better
+    /// than an empty one.
     pub(crate) async fn routes_publish(&self) -> Result<(), ControllerError> {
+        if !self.board.has_asked_all() {
+            return Err(ControllerError::Conflict(
+                "the platform has just started and does not know its instances yet: try again in a moment".to_owned(),
+            ));
+        }
         let _one_at_a_time = self.publishing.lock().await;
         let apps = list::<App>(&*self.store, keys::APPS).await?;
         let mut domains: HashMap<AppId, Vec<Hostname>> = HashMap::new();

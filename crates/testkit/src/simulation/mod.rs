@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use ambo_builder::{BuildLimits, RegistryLogin};
 use ambo_controller::accounts::{Accounts, Caller};
-use ambo_controller::push::{Deploy, DeployError, Deployed};
 use ambo_controller::progress::Progress;
+use ambo_controller::push::{Deploy, DeployError, Deployed};
 use ambo_controller::vault::Vault;
 use ambo_controller::{Controller, ControllerError, ControllerSettings, Stations, records};
 use ambo_logs::{LogSettings, LogStore};
@@ -93,19 +93,7 @@ impl Simulation {
         let app = plane.controller.app_create(&caller, Some(name), Timestamp::now()).await.expect("create the app");
         uptime_check_set(&store, app.id).await;
         let promised = app.last_version;
-        Self {
-            store,
-            engine,
-            builder,
-            router,
-            app: app.id,
-            caller,
-            seed,
-            plane,
-            starts: 0,
-            promised,
-            directory,
-        }
+        Self { store, engine, builder, router, app: app.id, caller, seed, plane, starts: 0, promised, directory }
     }
 
     /// The control plane.

@@ -225,12 +225,17 @@ async fn restarts_and_new_control_planes_drop_no_request() {
 
 #[tokio::test(start_paused = true)]
 async fn a_control_plane_that_starts_without_its_engine_keeps_the_routes() {
-    let mut simulation = serving().await;
-    simulation.engine.down();
-    simulation.crash().await;
-    tokio::time::sleep(Duration::from_secs(45)).await;
-    simulation.engine.up();
-    simulation.settle().await;
+    for seed in 0..20 {
+        let mut simulation = Simulation::new(Some(seed)).await;
+        simulation.deploy(GOOD).await.unwrap();
+        simulation.settle().await;
+        simulation.config_set("COLOUR", "blue").await.unwrap();
+        simulation.engine.down();
+        simulation.crash().await;
+        tokio::time::sleep(Duration::from_millis(9_900 + seed * 10)).await;
+        simulation.engine.up();
+        simulation.settle().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
