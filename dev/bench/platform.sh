@@ -19,7 +19,7 @@ platform_up() {
     ambod_pid=$!
     wait_for 30 "ambod's start" api_answers
     [ -d "$AMBO_CONFIG_DIR" ] && return
-    "$ambo" register "$api" --email bench@example.com --password bench-password >>"$work/ambo.log" 2>&1
+    "$ambo" register "$api" --email bench@example.com --password bench-password >>"$work/ambo.log" 2>&1 || give_up "a call of ambo failed: $work/ambo.log"
 }
 
 platform_down() {
@@ -31,7 +31,7 @@ platform_down() {
 
 # deploy_image APP   creates the app and runs one instance of the static nginx as it
 deploy_image() {
-    "$ambo" create "$1" --no-remote >>"$work/ambo.log" 2>&1
+    "$ambo" create "$1" --no-remote >>"$work/ambo.log" 2>&1 || give_up "a call of ambo failed: $work/ambo.log"
     "$ambo" deploy --image "$origin_image" -a "$1" >>"$work/ambo.log" 2>&1 || give_up "the deploy of $1 failed: $work/ambo.log"
 }
 

@@ -67,7 +67,7 @@ start_proxies() {
     proxies+=($!) haproxy_pid=$!
     local port
     for port in $nginx_port $nginx_log_port $haproxy_port; do
-        wait_for 10 "a proxy's start" answers router.localhost 127.0.0.1 "$port" "200 OK"
+        wait_for 10 "a proxy's start" answers proxied.localhost 127.0.0.1 "$port" "200 OK"
     done
 }
 
@@ -90,7 +90,7 @@ proxy_port() {
     esac
 }
 
-load() { taskset -c 1 wrk -t1 -c"$connections" -d"$2" --latency -s dev/bench/report.lua -H "Host: router.localhost" "http://127.0.0.1:$1/"; }
+load() { taskset -c 1 wrk -t1 -c"$connections" -d"$2" --latency -s dev/bench/report.lua -H "Host: proxied.localhost" "http://127.0.0.1:$1/"; }
 
 # one_round ROUND PROXY   appends: round proxy requests/CPU-second requests/s p50 p99 (ms) bad
 one_round() {
@@ -130,13 +130,13 @@ router() {
     contenders=(ambod nginx nginx+log haproxy)
     say "Router: $rounds rounds of $round_seconds s each, $connections connections, 1 KiB, every proxy one worker on core 0"
     platform_up router
-    deploy_image router
+    deploy_image proxied
     local instance round i
-    instance=$(instances router)
+    instance=$(instances proxied)
     docker update --cpuset-cpus 1 "$instance" >/dev/null
     origin_address=$(address "$instance"):80
     start_proxies
-    wait_for 20 "the route" answers router.localhost 127.0.0.1 $http_port "200 OK"
+    wait_for 20 "the route" answers proxied.localhost 127.0.0.1 $http_port "200 OK"
     taskset -acp 0 "$ambod_pid" >/dev/null
     : >"$work/rounds"
     for ((round = 0; round < rounds; round++)); do
@@ -145,7 +145,7 @@ router() {
         done
     done
     router_table
-    note "access lines in the app's log afterwards, the newest of them: $("$ambo" logs -n 1 --source ambo -a router 2>/dev/null | tail -n 1)"
+    note "access lines in the app's log afterwards, the newest of them: $("$ambo" logs -n 1 --source ambo -a proxied 2>/dev/null | tail -n 1)"
     for i in "${proxies[@]}"; do kill "$i" && wait "$i" 2>/dev/null || true; done
     proxies=()
     platform_down

@@ -66,7 +66,7 @@ impl Simulation {
     /// The newest release that has succeeded serves, and its build has succeeded.
     async fn serving(&self, app: &App, releases: &[ReleaseSummary]) -> Vec<String> {
         let good = |release: &&ReleaseSummary| release.artifact.is_some() && release.status == ReleaseStatus::Succeeded;
-        let newest = releases.iter().filter(good).next_back();
+        let newest = releases.iter().rfind(good);
         if app.serving != newest.map(|release| release.version) {
             return vec![format!("{:?} serves, the newest good release is {newest:?}", app.serving)];
         }

@@ -21,7 +21,7 @@ const OPERATIONS_MAX: usize = 9;
 const PAUSE_MAX_MS: u64 = 6_000;
 
 /// What the users were told.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Promises {
     deployed: Vec<ReleaseVersion>,
     rolled_back: Vec<ReleaseVersion>,
@@ -260,10 +260,7 @@ impl Chaos {
         let status = |version: &ReleaseVersion| {
             releases.iter().find(|release| release.version == *version).map(|release| release.status.clone())
         };
-        let promises = self.promises.lock();
-        let (deployed, rolled_back) = (promises.deployed.clone(), promises.rolled_back.clone());
-        let mut configured = promises.configured.clone();
-        drop(promises);
+        let Promises { deployed, rolled_back, mut configured } = self.promises.lock().clone();
         for version in deployed {
             assert_eq!(status(&version), Some(ReleaseStatus::Succeeded), "seed {seed:?}: {version} was deployed");
         }
