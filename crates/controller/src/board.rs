@@ -138,12 +138,12 @@ impl Board {
     }
 
     /// Notes that a round of health checks is over. True for the first one.
-    pub(crate) fn asked_all(&self) -> bool {
+    pub(crate) fn health_round_over(&self) -> bool {
         !std::mem::replace(&mut self.state.lock().asked_all, true)
     }
 
     /// Whether there was a round of health checks, without which nothing is known of any instance.
-    pub(crate) fn has_asked_all(&self) -> bool {
+    pub(crate) fn knows_health(&self) -> bool {
         self.state.lock().asked_all
     }
 

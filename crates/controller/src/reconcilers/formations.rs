@@ -97,10 +97,8 @@ impl Controller {
         let Some(draining) = self.board.drain_begin(retire.iter().cloned()) else { return };
         let (controller, workload, keep) = (Arc::clone(self), wanted.workload.clone(), wanted.count);
         retiring.spawn(async move {
-            if let Err(error) = controller.instances_retire(&workload, keep, &retire).await {
-                tracing::warn!(%workload, error = %chain(&error), "cannot stop instances yet");
-            }
-            controller.retired(draining);
+            let outcome = controller.instances_retire(&workload, keep, &retire).await;
+            controller.retired(&workload, draining, outcome);
         });
     }
 
@@ -122,10 +120,8 @@ impl Controller {
             let Some(draining) = self.board.retire_begin(workload, ids.iter().cloned()) else { continue };
             let (controller, workload) = (Arc::clone(self), workload.clone());
             retiring.spawn(async move {
-                if let Err(error) = controller.workload_retire(&workload, &ids).await {
-                    tracing::warn!(%workload, error = %chain(&error), "cannot remove a workload yet");
-                }
-                controller.retired(draining);
+                let outcome = controller.workload_retire(&workload, &ids).await;
+                controller.retired(&workload, draining, outcome);
             });
         }
     }
@@ -159,8 +155,12 @@ impl Controller {
         Ok(())
     }
 
-    fn retired(&self, draining: Draining) {
+    /// Looks again at once when it has worked. When not, at the next tick: it would fail again at once, and so on for ever.
+    fn retired(&self, workload: &WorkloadId, draining: Draining, outcome: Result<(), ControllerError>) {
         drop(draining);
-        self.nudge.formations();
+        match outcome {
+            Ok(()) => self.nudge.formations(),
+            Err(error) => tracing::warn!(%workload, error = %chain(&error), "cannot stop instances yet"),
+        }
     }
 }

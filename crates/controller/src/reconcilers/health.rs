@@ -54,7 +54,7 @@ impl Controller {
             .buffer_unordered(ASKED_MAX)
             .fold(false, |any, changed| std::future::ready(any | changed));
         let changed = changed.await;
-        if self.board.asked_all() || changed {
+        if self.board.health_round_over() || changed {
             self.nudge.routes();
         }
         Ok(())

@@ -34,7 +34,7 @@ impl Controller {
     /// Until the first round of health checks too: nothing is known to be healthy yet, and the router's last table is better
     /// than an empty one.
     pub(crate) async fn routes_publish(&self) -> Result<(), ControllerError> {
-        if !self.board.has_asked_all() {
+        if !self.board.knows_health() {
             return Err(ControllerError::Conflict(
                 "the platform has just started and does not know its instances yet: try again in a moment".to_owned(),
             ));
