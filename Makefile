@@ -3,8 +3,9 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
+PREFIX ?= /usr/local
 
-.PHONY: help demo demo-down test unit e2e bench lint fmt build
+.PHONY: help demo demo-down test unit e2e bench lint fmt build install
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,3 +38,6 @@ fmt: ## Format
 
 build: ## The two programs, optimised
 	$(CARGO) build --release -p ambod -p ambo
+
+install: build ## Put ambod and ambo into $(PREFIX)/bin
+	install -D -t $(DESTDIR)$(PREFIX)/bin target/release/ambod target/release/ambo
