@@ -8,6 +8,8 @@ say() { echo "-----> $*"; }
 
 setup() {
     say "Setting up: packages, Docker Engine, base images"
+    # The Heroku CLI is installed by npm; where there is one from elsewhere, Debian's would be in its way.
+    command -v npm >/dev/null || dev/packages.sh nodejs npm
     dev/packages.sh docker.io iptables curl ca-certificates openssh-client skopeo mmdebstrap iproute2 procps wrk
     dev/engine.sh up
     dev/bases.sh

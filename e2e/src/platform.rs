@@ -45,10 +45,12 @@ impl Platform {
     /// When there is no engine, or `ambod` does not come up.
     #[must_use]
     pub fn start_with(settings: &[(&str, &str)]) -> Self {
-        engine_required();
         let dir = tempfile::Builder::new().prefix("ambo-e2e-").tempdir().expect("a temporary directory");
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let platform = Self { dir, ports: Ports::free(), settings, child: Mutex::new(None) };
+        if platform.engine().is_none() {
+            engine_required();
+        }
         platform.launch();
         platform
     }
@@ -81,7 +83,11 @@ impl Platform {
         });
     }
 
-    fn assert_alive(&self) {
+    /// States that the `ambod` which was launched has not ended.
+    ///
+    /// # Panics
+    /// When it has.
+    pub fn assert_alive(&self) {
         let mut child = self.child.lock().expect("no test panicked here");
         let ended = child.as_mut().and_then(|child| child.try_wait().ok().flatten());
         assert!(ended.is_none(), "ambod ended with {ended:?}:\n{}", self.log_text());
@@ -213,6 +219,24 @@ impl Platform {
         format!("ambo-e2e-{}", self.ports.api)
     }
 
+    /// `docker` on this platform's engine.
+    #[must_use]
+    pub fn docker(&self) -> Command {
+        let mut command = Command::new("docker");
+        command.args(self.engine().into_iter().flat_map(|address| ["--host", address]));
+        command
+    }
+
+    fn engine(&self) -> Option<&str> {
+        self.settings.iter().find(|(name, _)| name == "AMBO_ENGINE").map(|(_, address)| address.as_str())
+    }
+
+    /// The id that tells this platform's things on the engine from others'.
+    #[must_use]
+    pub fn id(&self) -> String {
+        fs::read_to_string(self.data().join("platform-id")).unwrap_or_default().trim().to_owned()
+    }
+
     fn log_path(&self) -> PathBuf {
         self.dir.path().join("ambod.log")
     }
@@ -228,7 +252,7 @@ impl Platform {
     pub fn containers(&self, app: &str, process: &str) -> Vec<String> {
         let (app, process) = (format!("label=ambo.app={app}"), format!("label=ambo.process={process}"));
         let network = format!("network={}", self.network());
-        let ran = run(Command::new("docker").args([
+        let ran = run(self.docker().args([
             "ps",
             "-q",
             "--no-trunc",
@@ -262,9 +286,8 @@ impl Drop for Platform {
         }
         let network = self.network();
         // By the platform's own label: a container that was only created is on no network yet.
-        let platform = fs::read_to_string(self.data().join("platform-id")).unwrap_or_default();
-        let filter = format!("label=ambo.platform={}", platform.trim());
-        let docker = |arguments: &[&str]| Command::new("docker").args(arguments).output();
+        let filter = format!("label=ambo.platform={}", self.id());
+        let docker = |arguments: &[&str]| self.docker().args(arguments).output();
         if let Ok(listed) = docker(&["ps", "-aq", "--filter", &filter]) {
             for id in String::from_utf8_lossy(&listed.stdout).lines() {
                 let _ = docker(&["rm", "-f", "-v", id]);

@@ -6,6 +6,7 @@ mod crash;
 mod deploy;
 mod formation;
 mod healing;
+mod heroku;
 mod load;
 mod logs;
 mod push;
