@@ -60,6 +60,9 @@ const ALIASES: &[(&str, &[&str])] = &[
 /// user's own, as in `ambo run detached`.
 const GROUPS_WITH_ALIASES: [&str; 8] = ["apps", "auth", "authorizations", "builds", "dyno", "perms", "ps", "sharing"];
 
+/// The command whose words are for another program.
+const FOREIGN: &str = "heroku";
+
 /// Groups that list, or tell how things stand, when no verb follows.
 const GROUP_DEFAULTS: &[(&str, &str)] = &[
     ("access", "list"),
@@ -89,6 +92,11 @@ pub(crate) fn rewrite(argv: Vec<String>) -> Vec<String> {
     }
     let (command, taken) = canonical(rest);
     words.extend(command);
+    // What follows is another program's, options before its command included; help alone is about us.
+    let foreign = words.len() == at + 1 && words[at] == FOREIGN && rest.len() > 1;
+    if foreign && !matches!(rest[1].as_str(), "--" | "--help" | "-h") {
+        words.push("--".to_owned());
+    }
     words.extend(rest[taken..].iter().cloned());
     with_default_verb(words, at)
 }
@@ -175,6 +183,10 @@ mod tests {
             ("help config:set", "help config set"),
             ("help scale", "help ps scale"),
             ("help exit-codes", "help exit-codes"),
+            ("heroku -a x ps:scale web=2", "heroku -- -a x ps:scale web=2"),
+            ("--host http://h:1 heroku config", "--host http://h:1 heroku -- config"),
+            ("heroku --help", "heroku --help"),
+            ("help heroku", "help heroku"),
         ] {
             assert_eq!(rewritten(typed), means, "{typed}");
         }

@@ -46,6 +46,18 @@ impl Context {
         self.remote.as_deref()
     }
 
+    /// The same, with another git remote named.
+    pub(crate) fn with_remote(&self, remote: &str) -> Self {
+        Self {
+            printer: self.printer,
+            file: self.file.clone(),
+            host: self.host.clone(),
+            app: self.app.clone(),
+            remote: Some(remote.to_owned()),
+            api_key: self.api_key.clone(),
+        }
+    }
+
     /// The app that was named, without looking at git.
     pub(crate) fn app_named(&self) -> Option<&str> {
         self.app.as_deref()

@@ -10,6 +10,7 @@ mod credentials;
 mod dotenv;
 mod exit;
 mod git;
+mod heroku;
 mod printer;
 mod prompt;
 
@@ -62,8 +63,8 @@ fn perform(cli: Cli, printer: Printer) -> Outcome<Exit> {
 
 /// Runs the command; Ctrl-C ends it, and with it the connection, which cancels what the server does for it.
 async fn until_interrupted(command: Command, context: &Context) -> Outcome<Exit> {
-    // While the editor runs, Ctrl-C is the editor's.
-    if matches!(command, Command::Config(ConfigCommand::Edit(_))) {
+    // While another program has the terminal, Ctrl-C is that program's.
+    if matches!(command, Command::Config(ConfigCommand::Edit(_)) | Command::Heroku(_)) {
         return commands::run(command, context).await;
     }
     tokio::select! {

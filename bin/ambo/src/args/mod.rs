@@ -9,6 +9,7 @@ mod deploy;
 mod domains;
 mod git;
 mod healthchecks;
+mod heroku;
 mod keys;
 mod limits;
 mod logs;
@@ -30,6 +31,7 @@ pub(crate) use self::deploy::*;
 pub(crate) use self::domains::*;
 pub(crate) use self::git::*;
 pub(crate) use self::healthchecks::*;
+pub(crate) use self::heroku::*;
 pub(crate) use self::keys::*;
 pub(crate) use self::limits::*;
 pub(crate) use self::logs::*;
@@ -143,6 +145,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Run a command inside a running instance
     Exec(Exec),
+    /// Run the `heroku` CLI against this server
+    Heroku(Heroku),
     /// Manage who may work on an app
     #[command(subcommand)]
     Access(AccessCommand),

@@ -9,6 +9,7 @@ mod deploy;
 mod domains;
 mod git;
 mod healthchecks;
+mod heroku;
 mod keys;
 mod limits;
 mod logs;
@@ -29,6 +30,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Outcome<Exit> {
     match command {
         Command::Run(args) => return run::run(context, args).await,
         Command::Exec(args) => return run::exec(context, args).await,
+        Command::Heroku(args) => return heroku::run(context, args).await,
         Command::Register(args) => session::register(context, args).await,
         Command::Login(args) => session::login(context, args).await,
         Command::Logout => session::logout(context).await,

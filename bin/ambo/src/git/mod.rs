@@ -69,13 +69,12 @@ impl Repository {
     ///
     /// The empty helper comes first: it takes the others out, which would store the token elsewhere.
     pub(crate) fn credential_helper_set(&self, host: &Host) -> Outcome {
-        let program = std::env::current_exe().map_err(|error| Failure::io("cannot tell where `ambo` is", &error))?;
-        let program = program.to_str().ok_or_else(|| Failure::failed("the path of `ambo` is no text"))?;
+        let helper = helper_of_this_program()?;
         let key = format!("credential.{host}.helper");
         // Fails when there is nothing to unset.
         let _ = self.git(["config", "--local", "--unset-all", &key]);
         self.git(["config", "--local", "--add", &key, ""])?;
-        self.git(["config", "--local", "--add", &key, &helper_command(program)]).map(drop)
+        self.git(["config", "--local", "--add", &key, &helper]).map(drop)
     }
 
     fn git<const N: usize>(&self, arguments: [&str; N]) -> Outcome<String> {
@@ -91,6 +90,13 @@ impl Repository {
         let said = String::from_utf8_lossy(&output.stderr);
         Err(Failure::failed(format!("`git {}` failed: {}", arguments.join(" "), said.trim())))
     }
+}
+
+/// This program as git's credential helper.
+pub(crate) fn helper_of_this_program() -> Outcome<String> {
+    let program = std::env::current_exe().map_err(|error| Failure::io("cannot tell where `ambo` is", &error))?;
+    let program = program.to_str().ok_or_else(|| Failure::failed("the path of `ambo` is no text"))?;
+    Ok(helper_command(program))
 }
 
 /// The helper as git's config holds it: behind `!`, a line for the shell that git runs.
