@@ -3,9 +3,9 @@
 //! A test makes a [`Platform`], a [`User`] on it and a [`Source`], and states a claim. Waits are for a state with a deadline.
 //! Nothing is skipped: what a machine lacks fails with the command that installs it.
 
+mod engine;
 mod heroku;
 mod heroku_install;
-mod engine;
 mod http;
 mod load;
 mod platform;
@@ -15,8 +15,8 @@ mod terminal;
 mod user;
 mod wait;
 
-pub use heroku::{Heroku, HerokuCase, HerokuState, cannot, limited, works};
 pub use engine::OwnEngine;
+pub use heroku::{Heroku, HerokuCase, HerokuState, cannot, limited, works};
 pub use http::{Answer, get, get_with};
 pub use load::{Load, LoadReport};
 pub use platform::Platform;

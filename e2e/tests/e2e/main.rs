@@ -11,6 +11,7 @@ mod load;
 mod logs;
 mod push;
 mod readme;
+mod reboot;
 mod registry;
 mod releases;
 mod restart;
