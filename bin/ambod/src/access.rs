@@ -18,9 +18,11 @@ impl RepositoryAccess for RegistryAccess {
         let accounts = &self.0.accounts;
         let now = self.0.now();
         let caller = match credentials {
-            Credentials::Basic { username, password } => accounts.caller_by_password(username, password, now).await,
+            Credentials::Basic { username, password } => {
+                accounts.caller_by_password(username, password, None, now).await
+            }
             // As a password: that takes tokens of the scope `global` alone.
-            Credentials::Bearer(token) => accounts.caller_by_password("", token, now).await,
+            Credentials::Bearer(token) => accounts.caller_by_password("", token, None, now).await,
         };
         caller.map(|caller| caller.account).map_err(denied)
     }
@@ -52,6 +54,7 @@ impl RepositoryAccess for RegistryAccess {
 fn denied(error: AccountError) -> Denied {
     match error {
         AccountError::Record(_) => Denied::Unavailable(Box::new(error)),
+        AccountError::Throttled { retry_after } => Denied::Throttled { retry_after },
         _ => Denied::Unauthenticated,
     }
 }

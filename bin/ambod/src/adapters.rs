@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use ambo_builder::ImageBuilder;
 use ambo_controller::chain;
-use ambo_controller::ports::{Artifacts, CollectedImages, KeptImages, Routes};
+use ambo_controller::ports::{Artifacts, CollectedImages, KeptImages, KeptImagesSource, Routes};
 use ambo_gitreceive::GitServer;
-use ambo_model::{AppId, ImageReference, InstanceId, RouteTable, Secret, Timestamp};
+use ambo_model::{AppId, ImageDigest, ImageReference, InstanceId, RouteTable, Secret, Timestamp};
 use ambo_registry::{Keep, KeepTags, Registry, Retained, Retention};
 use ambo_router::RouterHandle;
 use ambo_scheduler_docker::{RegistryLogin, RegistryLogins};
@@ -49,7 +49,18 @@ impl Artifacts for LocalArtifacts {
         Ok(())
     }
 
-    async fn images_collect(&self, kept: &[KeptImages]) -> Result<CollectedImages, String> {
+    async fn image_hold(&self, app: AppId, image: &ImageDigest) -> Result<bool, String> {
+        let Some(registry) = self.registry.get() else { return Err("the registry is not there yet".to_owned()) };
+        registry.manifest_exists(app, image).await.map_err(|error| chain(&error))
+    }
+
+    async fn image_find(&self, app: AppId, path: &str, digest: &ImageDigest) -> Result<Option<ImageDigest>, String> {
+        let Some(registry) = self.registry.get() else { return Err("the registry is not there yet".to_owned()) };
+        registry.manifest_by_digest_or_config(app, path, digest).await.map_err(|error| chain(&error))
+    }
+
+    async fn images_collect(&self, keeping: &dyn KeptImagesSource) -> Result<CollectedImages, String> {
+        let kept = &keeping.images_kept().await?;
         for app in kept {
             self.builder.images_prune(&app.repository, &app.images).await.map_err(|error| chain(&error))?;
         }
@@ -61,12 +72,18 @@ impl Artifacts for LocalArtifacts {
         self.builder.cache_prune().await.map_err(|error| chain(&error))?;
         let Some(registry) = self.registry.get() else { return Ok(CollectedImages::default()) };
         let collected =
-            registry.collect(&KeptByReleases(kept), Timestamp::now()).await.map_err(|error| chain(&error))?;
-        Ok(CollectedImages { manifest_count: collected.manifests, bytes: collected.freed })
+            registry.collect(&KeptByReleases(keeping), Timestamp::now()).await.map_err(|error| chain(&error))?;
+        Ok(CollectedImages {
+            kept_count: collected.manifests_kept,
+            kept_bytes: collected.bytes_kept,
+            freed_count: collected.manifests,
+            freed_bytes: collected.freed,
+        })
     }
 }
 
-struct KeptByReleases<'a>(&'a [KeptImages]);
+/// Asks the control plane each time, not once.
+struct KeptByReleases<'a>(&'a dyn KeptImagesSource);
 
 #[async_trait]
 impl Retention for KeptByReleases<'_> {
@@ -75,7 +92,8 @@ impl Retention for KeptByReleases<'_> {
             digests: app.images.iter().cloned().collect(),
             tags: KeepTags::AllBut(ambo_controller::push::BUILD_TAG_PREFIX.to_owned()),
         };
-        Ok(self.0.iter().map(|app| (app.app, keep(app))).collect())
+        let kept = self.0.images_kept().await?;
+        Ok(kept.iter().map(|app| (app.app, keep(app))).collect())
     }
 }
 

@@ -93,7 +93,7 @@ impl Platform {
         };
         let accounts = Accounts::new(store).with_registration(registration_mode(&settings.registration)?);
         let controller = Controller::new(stations, accounts, vault(path)?, controller_settings(settings, &login)?);
-        let registry = registry(path, &controller, &login.password)?;
+        let registry = registry(settings, path, &controller, &login.password)?;
         let git = git_server(path, &controller).await?;
         let _ = artifacts.registry.set(registry.clone());
         let _ = artifacts.git.set(git.clone());
@@ -299,11 +299,17 @@ fn vault(data: &Path) -> anyhow::Result<Vault> {
     }
 }
 
-fn registry(data: &Path, controller: &Arc<Controller>, password: &Secret) -> anyhow::Result<Registry> {
+fn registry(
+    settings: &Settings,
+    data: &Path,
+    controller: &Arc<Controller>,
+    password: &Secret,
+) -> anyhow::Result<Registry> {
     let directory = data.join("registry");
     let blobs = Arc::new(DiskBlobStore::open(directory.join("blobs"))?);
     let settings = ambo_registry::Settings {
         platform_password: Some(password.clone()),
+        grace: Duration::from_secs(u64::from(settings.image_grace_seconds)),
         ..ambo_registry::Settings::new(directory.join("uploads"))
     };
     Ok(Registry::new(blobs, Arc::new(RegistryAccess(controller.clone())), settings)?)

@@ -162,6 +162,8 @@ settings! {
     grace_seconds: u32 = 30, "AMBO_GRACE_SECONDS";
     /// How many of an app's newest releases keep their images
     releases_kept: u32 = 10, "AMBO_RELEASES_KEPT";
+    /// Seconds that a pushed image stays without a release; longer than any push of one image takes
+    image_grace_seconds: u32 = 7200, "AMBO_IMAGE_GRACE_SECONDS";
     /// Threads of the router; 0 is one per core
     router_workers: u32 = 0, "AMBO_ROUTER_WORKERS";
     /// Seconds that a stopping ambod has to finish what is at hand

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ambo_api_types::ErrorBody;
 use ambo_controller::accounts::AccountError;
-use ambo_controller::push::DeployError;
+use ambo_controller::push::{DeployError, DeployFault};
 use ambo_controller::records::RecordError;
 use ambo_controller::{BuildError, ControllerError, StoreError, chain};
 use ambo_scheduler::SchedulerError;
@@ -61,6 +61,14 @@ impl ApiError {
     /// Not now.
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    }
+
+    /// No space is left for what was asked; nothing of it was done.
+    pub(crate) fn disk_full() -> Self {
+        tracing::error!("a request was refused: the disk is full");
+        let text = "the platform's disk is full, so nothing was changed: free some space on its machine, or ask its \
+                    administrator to, and try again";
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", text)
     }
 
     /// Our fault. What it was is in our log; the client gets the id under which to find it.
@@ -152,10 +160,7 @@ impl From<RecordError> for ApiError {
                 Self::new(StatusCode::CONFLICT, "conflict", text)
             }
             RecordError::Store(StoreError::Limit(text)) => Self::invalid(text.clone()),
-            RecordError::Store(StoreError::DiskFull) => {
-                tracing::error!("the disk is full");
-                Self::unavailable("the platform's disk is full: nothing was changed; free some space and try again")
-            }
+            RecordError::Store(StoreError::DiskFull) => Self::disk_full(),
             RecordError::Store(
                 StoreError::Compacted(_) | StoreError::WatchLagged | StoreError::LeaseGone | StoreError::Backend { .. },
             )
@@ -183,7 +188,7 @@ impl From<SchedulerError> for ApiError {
 impl From<BuildError> for ApiError {
     fn from(error: BuildError) -> Self {
         match &error {
-            BuildError::DiskFull => Self::unavailable("the platform's disk is full: free some space and try again"),
+            BuildError::DiskFull => Self::disk_full(),
             BuildError::Platform { .. } => Self::internal(&error),
             _ => Self::invalid(chain(&error)),
         }
@@ -192,10 +197,10 @@ impl From<BuildError> for ApiError {
 
 impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
-        match error {
-            DeployError::Controller(error) => error.into(),
-            DeployError::Cancelled | DeployError::Stopping => Self::unavailable(error.to_string()),
-            DeployError::Rollout(error) => Self::invalid(chain(&error)),
+        match error.fault {
+            DeployFault::Controller(error) => error.into(),
+            fault @ (DeployFault::Cancelled | DeployFault::Stopping) => Self::unavailable(fault.to_string()),
+            DeployFault::Rollout(error) => Self::invalid(chain(&error)),
         }
     }
 }

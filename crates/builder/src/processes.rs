@@ -1,6 +1,6 @@
 //! The process table of a build.
 
-use ambo_model::{Command, Process, ProcessTable, ProcessType, Procfile};
+use ambo_model::{Command, ProcessTable, ProcessType, Procfile};
 
 use crate::detect::{Plan, Recipe};
 use crate::port::BuildError;
@@ -40,7 +40,7 @@ pub fn process_table_of_image(procfile: Option<&Procfile>) -> ProcessTable {
 }
 
 fn with_web(table: ProcessTable, command: Command) -> ProcessTable {
-    let web = (ProcessType::web(), Process { command });
+    let web = (ProcessType::web(), command.into());
     std::iter::once(web).chain(table.iter().map(|(process, entry)| (process.clone(), entry.clone()))).collect()
 }
 

@@ -1,16 +1,20 @@
 //! What gitreceive asks of the platform: who may do what, and what a push does.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ambo_gitreceive::{AccessDenied, Gate, GitAction, Push, PushOutput, PushReceiver, PushRejected, Repository};
+use ambo_gitreceive::{
+    AccessDenied, Gate, GitAction, LoginRefused, Push, PushOutput, PushReceiver, PushRejected, Repository,
+};
 use ambo_model::{AccountId, BuildSource, Secret};
 use async_trait::async_trait;
 
-use crate::accounts::Permission;
+use crate::accounts::{AccountError, Permission};
 use crate::controller::Controller;
 use crate::error::{ControllerError, chain};
 use crate::progress::Progress;
-use crate::push::{Deploy, DeployError};
+use crate::push::{Deploy, DeployFault};
 
 /// The platform as gitreceive sees it.
 #[derive(Debug, Clone)]
@@ -18,9 +22,22 @@ pub struct GitPlatform(pub Arc<Controller>);
 
 #[async_trait]
 impl Gate for GitPlatform {
-    async fn account_by_password(&self, username: &str, password: &Secret) -> Option<ambo_gitreceive::Caller> {
-        let caller = self.0.accounts.caller_by_password(username, password, self.0.now()).await.ok()?;
-        Some(ambo_gitreceive::Caller { account: caller.account })
+    async fn account_by_password(
+        &self,
+        username: &str,
+        password: &Secret,
+        peer: Option<IpAddr>,
+    ) -> Result<ambo_gitreceive::Caller, LoginRefused> {
+        match self.0.accounts.caller_by_password(username, password, peer, self.0.now()).await {
+            Ok(caller) => Ok(ambo_gitreceive::Caller { account: caller.account }),
+            Err(AccountError::Throttled { retry_after }) => Err(LoginRefused::Throttled { retry_after }),
+            Err(AccountError::Busy) => Err(LoginRefused::Throttled { retry_after: Duration::from_secs(1) }),
+            Err(error @ AccountError::Record(_)) => {
+                tracing::error!(error = %chain(&error), "cannot check a login");
+                Err(LoginRefused::Unavailable)
+            }
+            Err(_) => Err(LoginRefused::Wrong),
+        }
     }
 
     async fn account_by_key(&self, public_key: &str) -> Option<ambo_gitreceive::Caller> {
@@ -69,7 +86,7 @@ impl PushReceiver for GitPlatform {
         match self.0.deploy(push.app, &caller, deploy, progress.clone()).await {
             Ok(_) => Ok(()),
             Err(error) => {
-                if !matches!(error, DeployError::Rollout(_)) {
+                if !matches!(error.fault, DeployFault::Rollout(_)) {
                     progress.warning(&chain(&error)).await;
                 }
                 progress.warning("Push rejected; what served before goes on serving.").await;

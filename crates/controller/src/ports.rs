@@ -19,9 +19,22 @@ pub trait Routes: Send + Sync + 'static {
 pub trait Artifacts: Send + Sync + 'static {
     /// Removes what an app leaves behind: images and the git repository. Idempotent.
     async fn app_remove(&self, app: AppId) -> Result<(), String>;
-    /// Frees what no kept release needs, and packs the git repositories: every app with its repository and the images to
-    /// keep.
-    async fn images_collect(&self, kept: &[KeptImages]) -> Result<CollectedImages, String>;
+    /// Whether the app's image is there, whole. When it is, no collection takes it for a while: long enough to make a
+    /// release of it, which keeps it from then on.
+    async fn image_hold(&self, app: AppId, image: &ImageDigest) -> Result<bool, String>;
+    /// The image that goes by this digest in the app's repository `<app>/<path>`, or in `<app>` when the path is empty: a
+    /// manifest's digest, or that of the configuration it names (what Docker calls an image's id).
+    async fn image_find(&self, app: AppId, path: &str, digest: &ImageDigest) -> Result<Option<ImageDigest>, String>;
+    /// Frees what no kept release needs, and packs the git repositories. `keeping` is asked after the candidates were
+    /// looked for, so that a release made meanwhile keeps its image.
+    async fn images_collect(&self, keeping: &dyn KeptImagesSource) -> Result<CollectedImages, String>;
+}
+
+/// Says which images must stay, as things stand when it is asked.
+#[async_trait]
+pub trait KeptImagesSource: Send + Sync {
+    /// Every app with its repository and the images to keep. An app that is missing is gone.
+    async fn images_kept(&self) -> Result<Vec<KeptImages>, String>;
 }
 
 /// The images of one app that must stay.
@@ -35,11 +48,15 @@ pub struct KeptImages {
     pub images: Vec<ImageDigest>,
 }
 
-/// What a collection freed.
+/// What a collection kept and freed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CollectedImages {
+    /// Manifests that stay.
+    pub kept_count: u64,
+    /// What the registry holds afterwards, in bytes.
+    pub kept_bytes: u64,
     /// Manifests that went.
-    pub manifest_count: u64,
-    /// Bytes that went.
-    pub bytes: u64,
+    pub freed_count: u64,
+    /// What the disk got back, in bytes.
+    pub freed_bytes: u64,
 }

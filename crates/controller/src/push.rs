@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use ambo_builder::{BuildRequest, ImageImport, process_table_of_image};
 use ambo_model::{
-    App, AppId, Artifact, Build, BuildSource, BuildStatus, ImageReference, Procfile, Release, ReleaseVersion, Timestamp,
+    App, AppId, Artifact, Build, BuildId, BuildSource, BuildStatus, ImageReference, Procfile, Release, ReleaseVersion,
+    Timestamp,
 };
 use ambo_release::{Change, Restart};
 use tokio_util::sync::CancellationToken;
@@ -54,9 +55,22 @@ pub struct Deployed {
     pub url: String,
 }
 
-/// Why a deploy serves nothing. The old release goes on untouched.
+/// A deploy that serves nothing: how far it came, and why no further. The old release goes on untouched.
 #[derive(Debug, thiserror::Error)]
-pub enum DeployError {
+#[error("{fault}")]
+pub struct DeployError {
+    /// The build, when it became one.
+    pub build: Option<BuildId>,
+    /// The release, when it became one.
+    pub release: Option<ReleaseVersion>,
+    /// Why.
+    #[source]
+    pub fault: DeployFault,
+}
+
+/// Why a deploy serves nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployFault {
     /// Whoever waited has left.
     #[error("cancelled")]
     Cancelled,
@@ -92,7 +106,7 @@ impl Controller {
         let task = async move { controller.deploy_task(app, &caller, deploy, &progress, &cancel).await };
         match self.tasks.spawn(task).await {
             Ok(result) => result,
-            Err(_) => Err(DeployError::Stopping),
+            Err(_) => Err(DeployError { build: None, release: None, fault: DeployFault::Stopping }),
         }
     }
 
@@ -104,10 +118,26 @@ impl Controller {
         progress: &Progress,
         cancel: &CancellationToken,
     ) -> Result<Deployed, DeployError> {
+        let mut reached = Reached::default();
+        let ended = self.deploy_steps(app, caller, deploy, progress, cancel, &mut reached).await;
+        ended.map_err(|fault| DeployError { build: reached.build, release: reached.release, fault })
+    }
+
+    async fn deploy_steps(
+        &self,
+        app: AppId,
+        caller: &Caller,
+        deploy: Deploy,
+        progress: &Progress,
+        cancel: &CancellationToken,
+        reached: &mut Reached,
+    ) -> Result<Deployed, DeployFault> {
         let _turn = self.unless_cancelled(cancel, self.deploy_wait(app, caller, progress)).await??;
         let build = self.build_create(app, caller, source_of(&deploy), Timestamp::now()).await?;
+        reached.build = Some(build.id);
         let build = self.build_run(build, deploy, progress, cancel).await?;
         let release = self.release_create(app, caller, &Change::Built(&build), Timestamp::now()).await?;
+        reached.release = Some(release.version);
         self.release_roll_out(&release, progress, cancel).await?;
         Ok(self.deploy_announce(build, &release, progress).await?)
     }
@@ -131,9 +161,9 @@ impl Controller {
         deploy: Deploy,
         progress: &Progress,
         cancel: &CancellationToken,
-    ) -> Result<Build, DeployError> {
+    ) -> Result<Build, DeployFault> {
         let built = match self.unless_cancelled(cancel, self.build_artifact(&build, deploy, progress)).await {
-            Ok(result) => result.map_err(DeployError::from),
+            Ok(result) => result.map_err(DeployFault::from),
             Err(cancelled) => Err(cancelled),
         };
         match built {
@@ -190,14 +220,14 @@ impl Controller {
         release: &Release,
         progress: &Progress,
         cancel: &CancellationToken,
-    ) -> Result<(), DeployError> {
+    ) -> Result<(), DeployFault> {
         progress.heading(&format!("Releasing {}…", release.version)).await;
         let rollout = self.roll_out(release.app, release.version, &Restart::No, progress, cancel);
         let Err(error) = rollout.await else { return Ok(()) };
         self.release_fail(release.app, release.version, &chain(&error)).await?;
         Err(match error {
-            crate::rollout::RolloutError::Cancelled if self.stopping.is_cancelled() => DeployError::Stopping,
-            crate::rollout::RolloutError::Cancelled => DeployError::Cancelled,
+            crate::rollout::RolloutError::Cancelled if self.stopping.is_cancelled() => DeployFault::Stopping,
+            crate::rollout::RolloutError::Cancelled => DeployFault::Cancelled,
             error => error.into(),
         })
     }
@@ -227,14 +257,21 @@ impl Controller {
         &self,
         cancel: &CancellationToken,
         step: impl Future<Output = T>,
-    ) -> Result<T, DeployError> {
+    ) -> Result<T, DeployFault> {
         tokio::select! {
             biased;
-            () = self.stopping.cancelled() => Err(DeployError::Stopping),
-            () = cancel.cancelled() => Err(DeployError::Cancelled),
+            () = self.stopping.cancelled() => Err(DeployFault::Stopping),
+            () = cancel.cancelled() => Err(DeployFault::Cancelled),
             result = step => Ok(result),
         }
     }
+}
+
+/// How far a deploy has come.
+#[derive(Debug, Default)]
+struct Reached {
+    build: Option<BuildId>,
+    release: Option<ReleaseVersion>,
 }
 
 fn source_of(deploy: &Deploy) -> BuildSource {

@@ -116,7 +116,10 @@ impl Controller {
         Ok((app, releases, listing.more))
     }
 
-    fn record_parse<T: serde::de::DeserializeOwned>(&self, entry: &ambo_store::Entry) -> Result<T, ControllerError> {
+    pub(crate) fn record_parse<T: serde::de::DeserializeOwned>(
+        &self,
+        entry: &ambo_store::Entry,
+    ) -> Result<T, ControllerError> {
         serde_json::from_slice(&entry.value).map_err(|source| {
             ControllerError::Record(crate::records::RecordError::Damaged { key: entry.key.clone(), source })
         })
@@ -222,8 +225,23 @@ impl Controller {
             )));
         }
         let _turn = self.deploy_turn(app.id, &format!("a rollback by {}", caller.email)).await?;
+        self.release_image_hold(&app, &target).await?;
         let release = self.release_create(app.id, caller, &Change::RolledBack(&target), now).await?;
         Ok((app, release_summary(&release)))
+    }
+
+    /// Makes sure that the image of a release that is wanted again is there, and stays until the new release keeps it.
+    async fn release_image_hold(&self, app: &App, release: &Release) -> Result<(), ControllerError> {
+        let Some(artifact) = &release.artifact else { return Ok(()) };
+        if self.artifact_hold(app, artifact).await? {
+            return Ok(());
+        }
+        Err(ControllerError::Invalid(format!(
+            "the image of {} is no longer kept, as newer releases have taken its place: deploy its source again ({}), and \
+             set `releases_kept` higher to go back further",
+            release.version,
+            release.source_version.as_deref().unwrap_or("the source of then")
+        )))
     }
 
     /// The turn to change an app's release, if nobody deploys for long.

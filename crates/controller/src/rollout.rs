@@ -124,7 +124,10 @@ impl Controller {
         Ok(WorkloadSpec {
             id: workload.clone(),
             app_name: app.name.clone(),
-            image: ambo_model::ImageReference::pinned(&self.settings.repository(&app.name), &artifact.image),
+            image: ambo_model::ImageReference::pinned(
+                &self.settings.repository(&app.name),
+                artifact.image_of(&workload.process),
+            ),
             command: command.clone(),
             env: environment(&app.name, release),
             limits: app.formation.entry(&workload.process).limits,
@@ -148,7 +151,10 @@ impl Controller {
             app: app.id,
             app_name: app.name.clone(),
             release: release.version,
-            image: ambo_model::ImageReference::pinned(&self.settings.repository(&app.name), &artifact.image),
+            image: ambo_model::ImageReference::pinned(
+                &self.settings.repository(&app.name),
+                artifact.image_of(&ambo_model::ProcessType::release()),
+            ),
             command: command.clone(),
             env: environment(&app.name, release),
             limits: app.formation.entry(&ambo_model::ProcessType::release()).limits,

@@ -3,23 +3,25 @@
 mod credentials;
 mod inflate;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ambo_model::AppName;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{ConnectInfo, FromRequestParts, Path, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{StreamExt, stream};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::credentials::Credentials;
 use crate::http::inflate::inflate;
-use crate::port::{AccessDenied, Caller, Repository};
+use crate::port::{AccessDenied, Caller, LoginRefused, Repository};
 use crate::server::{GitServer, Shared};
 use crate::service::Service;
 use crate::session::{Ended, Exchange, Input, Output, Session, SessionRefused, SessionRequest, session_start};
@@ -56,8 +58,8 @@ enum Refused {
     ContentEncoding(String),
     #[error("log in with `ambo login`, or give an API token as the password")]
     Unauthenticated,
-    #[error("wrong e-mail address, password or token: log in with `ambo login`")]
-    WrongCredentials,
+    #[error(transparent)]
+    Login(#[from] LoginRefused),
     #[error(transparent)]
     Denied(#[from] AccessDenied),
     #[error(transparent)]
@@ -72,8 +74,11 @@ impl Refused {
             Refused::NoRepository | Refused::Denied(AccessDenied::NotFound(_)) => StatusCode::NOT_FOUND,
             Refused::DumbProtocol | Refused::UnknownService(_) => StatusCode::FORBIDDEN,
             Refused::ContentType(_) | Refused::ContentEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refused::Unauthenticated | Refused::WrongCredentials => StatusCode::UNAUTHORIZED,
-            Refused::Denied(AccessDenied::Unavailable) | Refused::Session(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Unauthenticated | Refused::Login(LoginRefused::Wrong) => StatusCode::UNAUTHORIZED,
+            Refused::Login(LoginRefused::Throttled { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            Refused::Denied(AccessDenied::Unavailable)
+            | Refused::Login(LoginRefused::Unavailable)
+            | Refused::Session(_) => StatusCode::SERVICE_UNAVAILABLE,
             Refused::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -85,7 +90,26 @@ impl Refused {
             let challenge = HeaderValue::from_static("Basic realm=\"Ambo\", charset=\"UTF-8\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
+        if let Refused::Login(LoginRefused::Throttled { retry_after }) = self {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+        }
         response
+    }
+}
+
+/// What a request says of who sent it.
+struct Asker {
+    headers: HeaderMap,
+    /// Known when the server that the routes are merged into tells it.
+    peer: Option<IpAddr>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+        Ok(Self { headers: parts.headers.clone(), peer })
     }
 }
 
@@ -98,13 +122,13 @@ async fn refs_advertise(
     State(shared): State<Arc<Shared>>,
     Path(repository): Path<String>,
     Query(query): Query<RefsQuery>,
-    headers: HeaderMap,
+    asker: Asker,
 ) -> Response {
     let answer = async {
         let Some(name) = query.service else { return Err(Refused::DumbProtocol) };
         let service = Service::parse(&name).ok_or(Refused::UnknownService(name))?;
-        let (caller, repository) = enter(&shared, &repository, service, &headers).await?;
-        let protocol = protocol_of(&headers);
+        let (caller, repository) = enter(&shared, &repository, service, &asker).await?;
+        let protocol = protocol_of(&asker.headers);
         let announced = announcement(service, protocol.as_deref());
         let request = SessionRequest { service, exchange: Exchange::Advertisement, repository, caller, protocol };
         let session = session_start(&shared, request, Box::pin(stream::empty()), CancellationToken::new())?;
@@ -120,20 +144,20 @@ async fn refs_advertise(
 async fn upload_pack(
     State(shared): State<Arc<Shared>>,
     Path(repository): Path<String>,
-    headers: HeaderMap,
+    asker: Asker,
     body: Body,
 ) -> Response {
-    let answer = serve(&shared, &repository, Service::UploadPack, &headers, body).await;
+    let answer = serve(&shared, &repository, Service::UploadPack, &asker, body).await;
     answer.unwrap_or_else(|refused| refused.response())
 }
 
 async fn receive_pack(
     State(shared): State<Arc<Shared>>,
     Path(repository): Path<String>,
-    headers: HeaderMap,
+    asker: Asker,
     body: Body,
 ) -> Response {
-    let answer = serve(&shared, &repository, Service::ReceivePack, &headers, body).await;
+    let answer = serve(&shared, &repository, Service::ReceivePack, &asker, body).await;
     answer.unwrap_or_else(|refused| refused.response())
 }
 
@@ -141,14 +165,15 @@ async fn serve(
     shared: &Arc<Shared>,
     repository: &str,
     service: Service,
-    headers: &HeaderMap,
+    asker: &Asker,
     body: Body,
 ) -> Result<Response, Refused> {
+    let headers = &asker.headers;
     let (expected, answered) = match service {
         Service::UploadPack => ("application/x-git-upload-pack-request", "application/x-git-upload-pack-result"),
         Service::ReceivePack => ("application/x-git-receive-pack-request", "application/x-git-receive-pack-result"),
     };
-    let (caller, repository) = enter(shared, repository, service, headers).await?;
+    let (caller, repository) = enter(shared, repository, service, asker).await?;
     if headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) != Some(expected) {
         return Err(Refused::ContentType(expected));
     }
@@ -175,12 +200,11 @@ async fn enter(
     shared: &Shared,
     repository: &str,
     service: Service,
-    headers: &HeaderMap,
+    asker: &Asker,
 ) -> Result<(Caller, Repository), Refused> {
     let name = repository.strip_suffix(".git").ok_or(Refused::NoRepository)?;
-    let credentials = Credentials::of(headers).ok_or(Refused::Unauthenticated)?;
-    let caller = shared.gate.account_by_password(&credentials.username, &credentials.password).await;
-    let caller = caller.ok_or(Refused::WrongCredentials)?;
+    let credentials = Credentials::of(&asker.headers).ok_or(Refused::Unauthenticated)?;
+    let caller = shared.gate.account_by_password(&credentials.username, &credentials.password, asker.peer).await?;
     let name = AppName::parse(name).map_err(|_| AccessDenied::NotFound(name.escape_default().take(60).collect()))?;
     Ok((caller, shared.gate.authorize(caller, name.as_str(), service.action()).await?))
 }

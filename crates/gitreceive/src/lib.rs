@@ -45,7 +45,9 @@ mod ssh;
 
 pub use hook::{HOOK_NAME, is_hook, run_hook};
 pub use host_key::HostKeyError;
-pub use port::{AccessDenied, Caller, Gate, GitAction, Push, PushOutput, PushReceiver, PushRejected, Repository};
+pub use port::{
+    AccessDenied, Caller, Gate, GitAction, LoginRefused, Push, PushOutput, PushReceiver, PushRejected, Repository,
+};
 pub use server::{GitServer, OpenError, RepositoryError};
 pub use settings::{GitSettings, SshSettings};
 pub use ssh::{SshError, SshServer};

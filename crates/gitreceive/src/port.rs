@@ -1,6 +1,8 @@
 //! What this station needs from the platform, and what it gives.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ambo_model::{AccountId, AppId, AppName, CommitId, Secret};
 use async_trait::async_trait;
@@ -11,6 +13,23 @@ use tokio::sync::mpsc;
 pub struct Caller {
     /// Whose key or token it was.
     pub account: AccountId,
+}
+
+/// Why nobody is logged in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoginRefused {
+    /// No such account or token, or not its password.
+    #[error("wrong e-mail address, password or token: log in with `ambo login`")]
+    Wrong,
+    /// Too many failed before this one.
+    #[error("too many failed logins: try again in {} seconds", .retry_after.as_secs().max(1))]
+    Throttled {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// The platform cannot answer now.
+    #[error("the platform cannot check your login right now: try again in a moment")]
+    Unavailable,
 }
 
 /// What somebody wants to do to a repository.
@@ -46,7 +65,13 @@ pub enum AccessDenied {
 #[async_trait]
 pub trait Gate: Send + Sync + 'static {
     /// The account of an API token (HTTP Basic, the user name does not matter), or an e-mail address with its password.
-    async fn account_by_password(&self, username: &str, password: &Secret) -> Option<Caller>;
+    /// `peer` is where the request came from, so that those who guess can be slowed down.
+    async fn account_by_password(
+        &self,
+        username: &str,
+        password: &Secret,
+        peer: Option<IpAddr>,
+    ) -> Result<Caller, LoginRefused>;
     /// The account of an SSH public key, given in OpenSSH's one-line form without its comment: `ssh-ed25519 AAAA…`.
     async fn account_by_key(&self, public_key: &str) -> Option<Caller>;
     /// What to call an account when others read it, such as its e-mail address.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountId, AppId, BuildId};
 use crate::image::{ImageDigest, ImageReference};
+use crate::name::ProcessType;
 use crate::process::ProcessTable;
 
 /// A git commit's object name, 40 (SHA-1) or 64 (SHA-256) hex digits.
@@ -99,6 +100,20 @@ pub struct Artifact {
     pub exposed_port: Option<u16>,
     /// How the image came to be, for people: `Dockerfile`, `Node.js`, `image`.
     pub kind: String,
+}
+
+impl Artifact {
+    /// The image that a process runs.
+    #[must_use]
+    pub fn image_of(&self, process: &ProcessType) -> &ImageDigest {
+        self.processes.get(process).and_then(|process| process.image.as_ref()).unwrap_or(&self.image)
+    }
+
+    /// Every image that it needs.
+    pub fn images(&self) -> impl Iterator<Item = &ImageDigest> {
+        let own = self.processes.iter().filter_map(|(_, process)| process.image.as_ref());
+        std::iter::once(&self.image).chain(own)
+    }
 }
 
 /// How far a build is.

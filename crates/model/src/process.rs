@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::ImageDigest;
 use crate::name::ProcessType;
 
 /// How a process is started.
@@ -33,6 +34,16 @@ impl fmt::Display for Command {
 pub struct Process {
     /// How it is started.
     pub command: Command,
+    /// Its own image, when it is not the artifact's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageDigest>,
+}
+
+impl From<Command> for Process {
+    /// A process of the artifact's image.
+    fn from(command: Command) -> Self {
+        Self { command, image: None }
+    }
 }
 
 /// The processes that a build declares.
@@ -44,7 +55,7 @@ impl ProcessTable {
     /// The table of an image without Procfile: its own command is `web`.
     #[must_use]
     pub fn image_as_web() -> Self {
-        Self::from_iter([(ProcessType::web(), Process { command: Command::Image })])
+        Self::from_iter([(ProcessType::web(), Command::Image.into())])
     }
 
     /// The entry of a process.

@@ -1,7 +1,7 @@
 //! The Procfile: `<process type>: <command>`, a line each (Heroku, "The Procfile").
 
 use crate::name::ProcessType;
-use crate::process::{Command, Process, ProcessTable};
+use crate::process::{Command, ProcessTable};
 
 /// Largest Procfile, in bytes.
 pub const PROCFILE_BYTES_MAX: usize = 64 * 1024;
@@ -88,10 +88,7 @@ impl Procfile {
     /// The process table that the file declares; each command is run by the image's shell.
     #[must_use]
     pub fn process_table(&self) -> ProcessTable {
-        self.entries
-            .iter()
-            .map(|(process, line)| (process.clone(), Process { command: Command::Shell(line.clone()) }))
-            .collect()
+        self.entries.iter().map(|(process, line)| (process.clone(), Command::Shell(line.clone()).into())).collect()
     }
 
     /// The declared processes, in the file's order.

@@ -57,6 +57,10 @@ pub enum KeepTags {
 /// What a collection did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Collected {
+    /// Manifests that stay in repositories.
+    pub manifests_kept: u64,
+    /// Content that stays in the store, in bytes.
+    pub bytes_kept: u64,
     /// Tags removed.
     pub tags: u64,
     /// Manifests removed from repositories.

@@ -16,6 +16,7 @@ use crate::endpoint;
 use crate::error::Error;
 use crate::gc::{CollectError, Collected, Plan, Retained, Retention, plan};
 use crate::layout::{self, Item, Repository};
+use crate::manifest::Manifest;
 use crate::settings::{GRACE_MIN, Settings};
 use crate::store::{BlobStore, StoreError};
 use crate::upload::Uploads;
@@ -135,6 +136,34 @@ impl Registry {
             }
         }
         Ok(false)
+    }
+
+    /// The manifest that goes by `digest` in the app's repository below `path`: its own digest, or that of the image
+    /// configuration which it names (what Docker calls an image's id).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn manifest_by_digest_or_config(
+        &self,
+        app: AppId,
+        path: &str,
+        digest: &ImageDigest,
+    ) -> Result<Option<ImageDigest>, RegistryError> {
+        let wanted = Digest::from(digest);
+        let repository = Repository { app, path: path.to_owned() };
+        let Some(items) = self.repositories(app).await?.remove(&repository) else { return Ok(None) };
+        for item in items {
+            let Item::Manifest(found) = item else { continue };
+            if found == wanted {
+                return Ok(Some(digest.clone()));
+            }
+            let manifest = Manifest::parse(None, &self.inner.contents.manifest_read(&found).await?);
+            let is_wanted = manifest.is_ok_and(|manifest| manifest.config.is_some_and(|config| config == wanted));
+            if let Some(found) = ImageDigest::parse(&found.to_string()).ok().filter(|_| is_wanted) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// What the app's repositories hold.

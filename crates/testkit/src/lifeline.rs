@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambo_builder::{BuildError, BuildOutput, BuildRequest, ImageBuilder, ImageImport};
-use ambo_controller::ports::{Artifacts, CollectedImages, KeptImages, Routes};
+use ambo_controller::ports::{Artifacts, CollectedImages, KeptImagesSource, Routes};
 use ambo_model::{
-    AppId, Artifact, Command, ImageReference, Instance, InstanceId, InstanceState, RouteTable, Timestamp, WorkloadId,
+    AppId, Artifact, Command, ImageDigest, ImageReference, Instance, InstanceId, InstanceState, RouteTable, Timestamp,
+    WorkloadId,
 };
 use ambo_scheduler::fake::FakeEngine;
 use ambo_scheduler::{
@@ -341,7 +342,17 @@ impl Artifacts for Lifeline {
         Ok(())
     }
 
-    async fn images_collect(&self, _kept: &[KeptImages]) -> Result<CollectedImages, String> {
+    async fn image_hold(&self, _app: AppId, _image: &ImageDigest) -> Result<bool, String> {
+        self.alive().await;
+        Ok(true)
+    }
+
+    async fn image_find(&self, _app: AppId, _path: &str, digest: &ImageDigest) -> Result<Option<ImageDigest>, String> {
+        self.alive().await;
+        Ok(Some(digest.clone()))
+    }
+
+    async fn images_collect(&self, _keeping: &dyn KeptImagesSource) -> Result<CollectedImages, String> {
         self.alive().await;
         Ok(CollectedImages::default())
     }

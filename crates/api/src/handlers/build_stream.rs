@@ -8,8 +8,8 @@ use ambo_api_types::{BuildImage, BuildOutcome, BuildTrailer};
 use ambo_controller::accounts::{Caller, Permission};
 use ambo_controller::chain;
 use ambo_controller::progress::Progress;
-use ambo_controller::push::{Deploy, DeployError, Deployed};
-use ambo_model::{App, BuildSource, ImageReference, Procfile};
+use ambo_controller::push::{Deploy, DeployError, DeployFault, Deployed};
+use ambo_model::{App, BuildId, BuildSource, ImageReference, Procfile};
 use axum::body::Body;
 use axum::extract::{FromRequest, Query, Request, State};
 use axum::response::Response;
@@ -82,7 +82,7 @@ fn stream(api: &Api, app: App, caller: Caller, deploy: Deploy, archive: Option<T
         let progress = Progress::to(sender);
         let ended = controller.deploy(app.id, &caller, deploy, progress.clone()).await;
         if let Err(error) = &ended
-            && !matches!(error, DeployError::Rollout(_))
+            && !matches!(error.fault, DeployFault::Rollout(_))
         {
             progress.warning(&chain(error)).await;
         }
@@ -146,8 +146,8 @@ fn trailer(ended: Result<Deployed, DeployError>) -> BuildTrailer {
         },
         Err(error) => BuildTrailer {
             status: BuildOutcome::Failed,
-            build: None,
-            release: None,
+            build: error.build.map(BuildId::uuid),
+            release: error.release.map(|version| version.0),
             url: None,
             message: Some(chain(&error)),
         },

@@ -1,15 +1,16 @@
 //! A platform for one test.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ambo_api::{Api, ApiSettings};
 use ambo_builder::{BuildError, BuildLimits, BuildOutput, BuildRequest, ImageBuilder, ImageImport, RegistryLogin};
 use ambo_controller::accounts::{Accounts, Caller, TokenRequest, TokenScope};
-use ambo_controller::ports::{Artifacts, CollectedImages, KeptImages, Routes};
+use ambo_controller::ports::{Artifacts, CollectedImages, KeptImagesSource, Routes};
 use ambo_controller::vault::Vault;
 use ambo_controller::{Controller, ControllerSettings, Stations};
+use ambo_heroku_schema::HerokuSchema;
 use ambo_logs::{LogSettings, LogStore};
 use ambo_model::{
     AppId, Artifact, ByteSize, Command, Email, Hostname, ImageDigest, InstanceId, Process, ProcessTable, ProcessType,
@@ -60,7 +61,7 @@ impl Drop for Running<'_> {
 }
 
 fn artifact() -> Artifact {
-    let worker = Process { command: Command::Shell("echo hello && sleep infinity".to_owned()) };
+    let worker = Process::from(Command::Shell("echo hello && sleep infinity".to_owned()));
     Artifact {
         image: ImageDigest::parse(&format!("sha256:{}", "a1".repeat(32))).unwrap(),
         processes: ProcessTable::from_iter([(ProcessType::parse("worker").unwrap(), worker)]),
@@ -112,7 +113,13 @@ impl Artifacts for NoArtifacts {
     async fn app_remove(&self, _: AppId) -> Result<(), String> {
         Ok(())
     }
-    async fn images_collect(&self, _: &[KeptImages]) -> Result<CollectedImages, String> {
+    async fn image_hold(&self, _: AppId, _: &ImageDigest) -> Result<bool, String> {
+        Ok(true)
+    }
+    async fn image_find(&self, _: AppId, _: &str, digest: &ImageDigest) -> Result<Option<ImageDigest>, String> {
+        Ok(Some(digest.clone()))
+    }
+    async fn images_collect(&self, _: &dyn KeptImagesSource) -> Result<CollectedImages, String> {
         Ok(CollectedImages::default())
     }
 }
@@ -258,8 +265,19 @@ impl World {
         tokio::time::timeout(DEADLINE, answer).await.expect("an answer in time")
     }
 
-    /// A request with a token and, unless it is null, a JSON body.
+    /// A request with a token and, unless it is null, a JSON body. What succeeds must be as Heroku's schema has it.
     pub(crate) async fn call(&self, token: &str, method: Method, path: &str, body: &Value) -> Answer {
+        let answer = self.call_unchecked(token, &method, path, body).await;
+        if answer.status.is_success() {
+            let complaints =
+                schema().complaints(method.as_str(), path, &serde_json::from_str(&answer.text).unwrap_or_default());
+            let complaints = complaints.unwrap_or_default();
+            assert!(complaints.is_empty(), "{method} {path}: {complaints:#?}\n{}", answer.text);
+        }
+        answer
+    }
+
+    async fn call_unchecked(&self, token: &str, method: &Method, path: &str, body: &Value) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -317,6 +335,11 @@ impl World {
             Err(_) => panic!("{path} never became what was waited for: {last}"),
         }
     }
+}
+
+fn schema() -> &'static HerokuSchema {
+    static SCHEMA: OnceLock<HerokuSchema> = OnceLock::new();
+    SCHEMA.get_or_init(HerokuSchema::new)
 }
 
 /// The paths' parameters, filled in.

@@ -58,6 +58,7 @@ impl Accounts {
         &self,
         username: &str,
         password: &Secret,
+        peer: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Caller, AccountError> {
         if password.reveal().starts_with(TOKEN_PREFIX) {
@@ -68,6 +69,6 @@ impl Accounts {
             };
         }
         let email = Email::parse(username).map_err(|_| AccountError::LoginRefused)?;
-        Ok(Caller::of(&self.login(&email, password, None, now).await?))
+        Ok(Caller::of(&self.login(&email, password, peer, now).await?))
     }
 }

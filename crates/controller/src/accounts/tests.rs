@@ -165,7 +165,10 @@ async fn a_lesser_token_makes_no_others_but_may_end_itself() {
     let reader = world.accounts.caller_by_token(&secret, now()).await.unwrap();
     assert!(world.accounts.token_create(&reader, request, now()).await.is_err());
     assert!(world.accounts.token_list(&reader, now()).await.is_err());
-    assert!(world.accounts.caller_by_password("", &secret, now()).await.is_err(), "git cannot tell what it is for");
+    assert!(
+        world.accounts.caller_by_password("", &secret, None, now()).await.is_err(),
+        "git cannot tell what it is for"
+    );
     world.accounts.token_revoke(&reader, token.id).await.unwrap();
     assert!(world.accounts.caller_by_token(&secret, now()).await.is_err());
 }
@@ -176,12 +179,27 @@ async fn basic_credentials_are_a_token_or_address_and_password() {
     let (_, _, secret) = world.accounts.account_register(registration("ann@example.com", None), now()).await.unwrap();
     let by = |user: &'static str, password: Secret| {
         let accounts = &world.accounts;
-        async move { accounts.caller_by_password(user, &password, now()).await }
+        async move { accounts.caller_by_password(user, &password, None, now()).await }
     };
     assert_eq!(by("whoever", secret).await.unwrap().email, email("ann@example.com"));
     assert!(by("ann@example.com", Secret::new("correct horse")).await.is_ok());
     assert!(by("ann@example.com", Secret::new("wrong")).await.is_err());
     assert!(by("nobody", Secret::new("correct horse")).await.is_err());
+}
+
+#[tokio::test]
+async fn guesses_over_git_slow_down_the_address_they_come_from() {
+    let world = world();
+    let guess = |n: usize, from: &'static str| {
+        let accounts = &world.accounts;
+        let peer = Some(from.parse().unwrap());
+        async move { accounts.caller_by_password(&format!("p{n}@example.com"), &Secret::new("x"), peer, now()).await }
+    };
+    for n in 0..20 {
+        assert!(matches!(guess(n, "192.0.2.7").await, Err(AccountError::LoginRefused)), "{n}");
+    }
+    assert!(matches!(guess(21, "192.0.2.7").await, Err(AccountError::Throttled { .. })));
+    assert!(matches!(guess(22, "192.0.2.8").await, Err(AccountError::LoginRefused)));
 }
 
 #[tokio::test]

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ambo_gitreceive::{
-    AccessDenied, Caller, Gate, GitAction, GitServer, GitSettings, Push, PushOutput, PushReceiver, PushRejected,
-    Repository, SshServer, SshSettings, dead_peer,
+    AccessDenied, Caller, Gate, GitAction, GitServer, GitSettings, LoginRefused, Push, PushOutput, PushReceiver,
+    PushRejected, Repository, SshServer, SshSettings, dead_peer,
 };
 use ambo_model::{AccountId, AppId, AppName, Secret};
 use async_trait::async_trait;
@@ -109,11 +110,16 @@ impl Fake {
 
 #[async_trait]
 impl Gate for Fake {
-    async fn account_by_password(&self, username: &str, password: &Secret) -> Option<Caller> {
+    async fn account_by_password(
+        &self,
+        username: &str,
+        password: &Secret,
+        _peer: Option<IpAddr>,
+    ) -> Result<Caller, LoginRefused> {
         let found = self.accounts.iter().find(|(_, name, secret)| {
             (*name == username && *secret == password.reveal()) || format!("token-of-{name}") == password.reveal()
         });
-        found.map(|(account, ..)| Caller { account: *account })
+        found.map(|(account, ..)| Caller { account: *account }).ok_or(LoginRefused::Wrong)
     }
     async fn account_by_key(&self, public_key: &str) -> Option<Caller> {
         self.keys.lock().get(public_key).map(|account| Caller { account: *account })

@@ -39,6 +39,8 @@ impl Contents {
                 }
             }
         }
+        collected.manifests_kept = plan.manifests_found.saturating_sub(collected.manifests);
+        collected.bytes_kept = plan.bytes_found.saturating_sub(collected.freed);
         Ok(collected)
     }
 

@@ -33,6 +33,10 @@ pub struct Plan {
     pub cutoff: Timestamp,
     /// In order: tags, referrers, manifests, blobs, content.
     pub removals: Vec<Removal>,
+    /// Manifests that all repositories had.
+    pub manifests_found: u64,
+    /// Content that the store had, in bytes.
+    pub bytes_found: u64,
 }
 
 /// Decides what to remove: what is neither needed nor younger than `cutoff`. Pure.
@@ -49,7 +53,12 @@ pub fn plan(inventory: &Inventory, retained: &Retained, cutoff: Timestamp) -> Pl
         }
     }
     let Steps { tags, referrers, manifests, blobs, contents } = steps;
-    Plan { cutoff, removals: [tags, referrers, manifests, blobs, contents].concat() }
+    Plan {
+        cutoff,
+        removals: [tags, referrers, manifests, blobs, contents].concat(),
+        manifests_found: inventory.repositories.values().map(|holdings| holdings.manifests.len() as u64).sum(),
+        bytes_found: inventory.contents.values().map(|content| content.size).sum(),
+    }
 }
 
 #[derive(Default)]

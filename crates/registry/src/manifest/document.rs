@@ -51,6 +51,8 @@ struct Document {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) media_type: String,
+    /// What an image is configured by; an index has none.
+    pub(crate) config: Option<Digest>,
     /// Blobs that must be in the repository.
     pub(crate) blobs: Vec<Descriptor>,
     /// Manifests that must be in the repository.
@@ -90,6 +92,7 @@ impl Manifest {
                 "media type `{media_type}` is not supported: use an OCI or Docker v2 manifest"
             )));
         };
+        let config = document.config.as_ref().map(|config| config.digest.clone());
         let (blobs, manifests, config_type) = match (kind, document.config, document.layers, document.manifests) {
             (Kind::Image, Some(config), Some(layers), None) => {
                 let config_type = config.media_type.clone();
@@ -109,6 +112,7 @@ impl Manifest {
         }
         Ok(Self {
             media_type,
+            config,
             blobs,
             manifests,
             subject: document.subject.map(|subject| subject.digest),
