@@ -164,7 +164,7 @@ mod tests {
         the Dockerfile is empty: it needs at least a `FROM` line
         the base image `nosuch:1` can neither be pulled nor found on the engine: failed to do request: Head "https://r/": no such host
         the build failed: circular dependency detected on stage: a
-        the disk is full
+        the platform's disk is full: free some space on its machine and try again
         "#);
     }
 

@@ -136,7 +136,7 @@ pub enum BuildError {
         reason: String,
     },
     /// The machine has no space left.
-    #[error("the disk is full")]
+    #[error("the platform's disk is full: free some space on its machine and try again")]
     DiskFull,
     /// The engine or the registry failed: not the user's fault, a retry may help.
     #[error("{doing}")]

@@ -129,7 +129,7 @@ impl ClientError {
             404 | 410 => ClientError::NotFound(fault),
             409 => ClientError::Conflict(fault),
             429 => ClientError::RateLimited(fault),
-            502..=504 => ClientError::Unavailable(fault),
+            502..=504 | 507 => ClientError::Unavailable(fault),
             400..=499 => ClientError::Invalid(fault),
             _ => ClientError::Server(fault),
         }

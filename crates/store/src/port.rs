@@ -244,7 +244,7 @@ pub enum StoreError {
     #[error("the lease has ended")]
     LeaseGone,
     /// The disk is full: nothing was changed.
-    #[error("the disk is full")]
+    #[error("the platform's disk is full: free some space on its machine and try again")]
     DiskFull,
     /// The backend failed. A retry may help.
     #[error("{doing}")]

@@ -50,8 +50,8 @@ async fn next(body: &mut axum::body::BodyDataStream) -> Result<Option<Bytes>, Ap
 }
 
 fn disk(error: &std::io::Error) -> ApiError {
-    if error.kind() == std::io::ErrorKind::StorageFull {
-        return ApiError::unavailable("the platform's disk is full: free some space and try again");
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ApiError::disk_full(),
+        _ => ApiError::internal(error),
     }
-    ApiError::internal(error)
 }
