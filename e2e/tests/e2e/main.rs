@@ -7,6 +7,7 @@ mod deploy;
 mod formation;
 mod healing;
 mod heroku;
+mod heroku_relay;
 mod load;
 mod logs;
 mod push;
