@@ -76,6 +76,7 @@ routes! {
     POST post "/ambo/invitations" Answer Access::Administrator => invitations::create;
     GET get "/ambo/settings" Answer Access::Administrator => platform_settings::find;
     PATCH patch "/ambo/settings" Answer Access::Administrator => platform_settings::update;
+    POST post "/ambo/images/collect" Answer Access::Administrator => images::collect;
 
     POST post "/oauth/authorizations" Answer Access::Password => authorizations::create;
     GET get "/oauth/authorizations" Answer Access::Account => authorizations::list;

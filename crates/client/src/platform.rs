@@ -2,7 +2,7 @@
 
 use crate::error::ClientError;
 use crate::transport::Client;
-use crate::types::{Info, Invitation, InvitationCreate, PlatformSettings, PlatformSettingsUpdate};
+use crate::types::{ImagesCollected, Info, Invitation, InvitationCreate, PlatformSettings, PlatformSettingsUpdate};
 
 impl Client {
     /// What the platform says about itself; less without credentials.
@@ -19,6 +19,14 @@ impl Client {
     /// When the account is no administrator.
     pub async fn invitation_create(&self, create: &InvitationCreate) -> Result<Invitation, ClientError> {
         self.post("/ambo/invitations", create).await
+    }
+
+    /// Frees the disk space of images that no kept release needs.
+    ///
+    /// # Errors
+    /// When the account is no administrator, or the server fails at it.
+    pub async fn images_collect(&self) -> Result<ImagesCollected, ClientError> {
+        self.post("/ambo/images/collect", &serde_json::json!({})).await
     }
 
     /// The settings.

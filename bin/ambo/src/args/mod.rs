@@ -10,6 +10,7 @@ mod domains;
 mod git;
 mod healthchecks;
 mod heroku;
+mod images;
 mod keys;
 mod limits;
 mod logs;
@@ -32,6 +33,7 @@ pub(crate) use self::domains::*;
 pub(crate) use self::git::*;
 pub(crate) use self::healthchecks::*;
 pub(crate) use self::heroku::*;
+pub(crate) use self::images::*;
 pub(crate) use self::keys::*;
 pub(crate) use self::limits::*;
 pub(crate) use self::logs::*;
@@ -162,6 +164,9 @@ pub(crate) enum Command {
     /// List the accounts of a server
     #[command(subcommand, hide = true, alias = "users")]
     Accounts(AccountsCommand),
+    /// Free the disk space of images that nothing needs
+    #[command(subcommand, hide = true)]
+    Images(ImagesCommand),
     /// Look at a server's settings and change them
     #[command(subcommand, hide = true)]
     Settings(SettingsCommand),

@@ -10,6 +10,7 @@ mod domains;
 mod git;
 mod healthchecks;
 mod heroku;
+mod images;
 mod keys;
 mod limits;
 mod logs;
@@ -53,6 +54,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Tokens(command) => tokens::run(context, command).await,
         Command::Invitations(command) => accounts::invitations(context, command).await,
         Command::Accounts(command) => accounts::accounts(context, command).await,
+        Command::Images(command) => images::run(context, command).await,
         Command::Settings(command) => accounts::settings(context, command).await,
         Command::GitCredential(args) => git::credential(context, &args),
         Command::Completion(args) => shell::completion(context, &args),

@@ -14,6 +14,7 @@ pub(crate) mod domains;
 pub(crate) mod dynos;
 pub(crate) mod formation;
 pub(crate) mod healthchecks;
+pub(crate) mod images;
 pub(crate) mod info;
 pub(crate) mod invitations;
 pub(crate) mod keys;
