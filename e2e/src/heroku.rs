@@ -21,8 +21,9 @@
 //! ```
 //!
 //! A case is named by its command, or by command and flags (`run --exit-code`); a run counts for every case whose words
-//! it holds. `docs/heroku-cli.md` is made of all cases: after a change run the tests of `heroku::table` with
-//! `AMBO_REWRITE=1`. Each start of the CLI costs about a second of CPU: use one platform for a whole group.
+//! it holds. Every answer that the CLI is given is checked against Heroku's published schema. `docs/heroku-cli.md` is made
+//! of all cases: after a change run the tests of `heroku::table` with `AMBO_REWRITE=1`. Each start of the CLI costs about
+//! a second of CPU: use one platform for a whole group.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -34,6 +35,7 @@ use serde_json::Value;
 use crate::heroku_install::heroku_bin;
 use crate::http::get_with;
 use crate::program::{Ran, run};
+use crate::relay::Relay;
 use crate::terminal::Terminal;
 use crate::user::User;
 
@@ -87,6 +89,7 @@ impl HerokuCase {
 pub struct Heroku<'u, 'p> {
     user: &'u User<'p>,
     bin: PathBuf,
+    relay: Relay,
     host: String,
     token: Option<String>,
     cases: &'static [HerokuCase],
@@ -110,11 +113,18 @@ impl<'u, 'p> Heroku<'u, 'p> {
     /// When it cannot be installed.
     #[must_use]
     pub fn logged_out(user: &'u User<'p>, cases: &'static [HerokuCase]) -> Self {
-        let host = user.platform.api();
-        Self { user, bin: heroku_bin(), host, token: None, cases, ran: RefCell::default() }
+        let relay = Relay::to(&user.platform.api());
+        let host = relay.url();
+        Self { user, bin: heroku_bin(), relay, host, token: None, cases, ran: RefCell::default() }
     }
 
-    /// The CLI against another address than the platform's own, such as a relay's: `http://127.0.0.1:PORT`.
+    /// What stands between the CLI and the platform, to see requests and to lose answers.
+    #[must_use]
+    pub fn relay(&self) -> &Relay {
+        &self.relay
+    }
+
+    /// The CLI against another address, such as that of `ambo heroku`'s own relay: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn at(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
@@ -136,7 +146,7 @@ impl<'u, 'p> Heroku<'u, 'p> {
         for name in ["HEROKU_HOST", "HEROKU_PARTICLEBOARD_URL", "HEROKU_STATUS_HOST", "HEROKU_BUILDPACK_REGISTRY_URL"] {
             command.env(name, &self.host);
         }
-        command.env("HEROKU_GIT_HOST", self.host.trim_start_matches("http://"));
+        command.env("HEROKU_GIT_HOST", self.user.platform.api().trim_start_matches("http://"));
         command.env("HEROKU_SKIP_NEW_VERSION_CHECK", "true").env("HEROKU_DISABLE_AUTOUPDATE", "1");
         if let Some(token) = &self.token {
             command.env("HEROKU_API_KEY", token);
@@ -162,6 +172,7 @@ impl<'u, 'p> Heroku<'u, 'p> {
         self.note(arguments);
         let mut ran = run(self.command("heroku").args(arguments).current_dir(directory));
         ran.stderr = without_noise(&ran.stderr);
+        self.relay.assert_no_complaints();
         ran
     }
 
@@ -207,6 +218,7 @@ impl<'u, 'p> Heroku<'u, 'p> {
         let missed: Vec<&str> =
             self.cases.iter().map(|case| case.command).filter(|command| !ran.contains(command)).collect();
         assert!(missed.is_empty(), "these cases have not been run: {missed:?}");
+        self.relay.assert_no_complaints();
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::reference::{IdReference, UserReference};
+use crate::reference::IdReference;
 use crate::secret::Secret;
 
 /// The token itself.
@@ -38,7 +38,7 @@ pub struct Authorization {
     /// What it may do: `global`, `read`, …
     pub scope: Vec<String>,
     /// Whose it is.
-    pub user: UserReference,
+    pub user: AuthorizationUser,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -46,6 +46,26 @@ pub struct Authorization {
     /// About when it was last used. Ours.
     #[serde(default)]
     pub last_used_at: Option<Timestamp>,
+}
+
+/// Names the account of an API token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationUser {
+    /// Its id.
+    pub id: Uuid,
+    /// Its address.
+    pub email: String,
+    /// The person's name, if known.
+    #[serde(default)]
+    pub full_name: Option<String>,
+}
+
+/// `PATCH /oauth/authorizations/{id}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationUpdate {
+    /// What it is for, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 /// `POST /oauth/authorizations`.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::reference::{AppReference, UserReference};
+use crate::reference::AppReference;
 
 /// Somebody who may work on an app: its owner, or an account that it is shared with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,11 +19,23 @@ pub struct Collaborator {
     /// `owner` or `collaborator`.
     pub role: Option<String>,
     /// Who.
-    pub user: UserReference,
+    pub user: CollaboratorUser,
     /// Since when.
     pub created_at: Timestamp,
     /// Since when.
     pub updated_at: Timestamp,
+}
+
+/// Names the account of a collaborator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollaboratorUser {
+    /// Its id.
+    pub id: Uuid,
+    /// Its address.
+    pub email: String,
+    /// Whether it logs in through somebody else.
+    #[serde(default)]
+    pub federated: bool,
 }
 
 /// `POST /apps/{app}/collaborators`.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::reference::AppReference;
+use crate::reference::{AppReference, NamedReference};
 
 /// How many instances of a process are wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +20,10 @@ pub struct Formation {
     pub command: String,
     /// Wanted instances.
     pub quantity: u32,
-    /// Their limits, for people.
+    /// Their limits: a size's name, or the limits themselves.
     pub size: String,
+    /// The same, as Heroku's newer clients read it.
+    pub dyno_size: NamedReference,
     /// Of which app.
     pub app: AppReference,
     /// When the app was made.

@@ -28,6 +28,9 @@ pub struct Release {
     pub app: AppReference,
     /// Its build; `None` before the first one.
     pub slug: Option<IdReference>,
+    /// What it is made of: its build, once it has one.
+    #[serde(default)]
+    pub artifacts: Vec<ReleaseArtifact>,
     /// Always empty.
     #[serde(default)]
     pub addon_plan_names: Vec<String>,
@@ -39,6 +42,16 @@ pub struct Release {
     pub created_at: Timestamp,
     /// When its status last changed.
     pub updated_at: Timestamp,
+}
+
+/// A part of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseArtifact {
+    /// The build's id.
+    pub id: Uuid,
+    /// Always `slug`.
+    #[serde(rename = "type")]
+    pub kind: String,
 }
 
 /// `POST /apps/{app}/releases`: go back to an earlier one.

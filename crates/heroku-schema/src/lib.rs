@@ -4,6 +4,8 @@
 //! routes, without the prose. Beyond JSON Schema, `strictProperties` there means that every field is always present.
 //! Fields of our own are allowed anywhere: clients ignore what they do not know.
 //!
+//! Left out as well: that app, git and host names are below Heroku's own domains, and that a hostname is a URI.
+//!
 //! What is absent here: no judgement of requests, of errors, and of routes that Heroku has not.
 
 use std::sync::OnceLock;

@@ -1,6 +1,6 @@
 //! `/oauth/authorizations`, `/oauth/sessions/~`: API tokens.
 
-use ambo_api_types::{AccessToken, Authorization, AuthorizationCreate, Secret, UserReference};
+use ambo_api_types::{AccessToken, Authorization, AuthorizationCreate, AuthorizationUser, Secret};
 use ambo_controller::accounts::{Caller, Token, TokenRequest, TokenScope};
 use ambo_model::{Timestamp, TokenId};
 use axum::Json as Answer;
@@ -27,7 +27,7 @@ fn wire(caller: &Caller, token: &Token, secret: Option<&ambo_model::Secret>, now
         refresh_token: None,
         session: None,
         scope: vec![token.scope.as_str().to_owned()],
-        user: UserReference { id: caller.account.uuid(), email: caller.email.to_string() },
+        user: AuthorizationUser { id: caller.account.uuid(), email: caller.email.to_string(), full_name: None },
         created_at: token.created_at,
         updated_at: token.created_at,
         last_used_at: token.last_used_at,

@@ -1,6 +1,6 @@
 //! `/apps/{app}/collaborators`
 
-use ambo_api_types::{Collaborator, CollaboratorCreate, UserReference};
+use ambo_api_types::{Collaborator, CollaboratorCreate, CollaboratorUser};
 use ambo_controller::accounts::Permission;
 use ambo_model::{Account, App, Email};
 use axum::Json as Answer;
@@ -23,7 +23,7 @@ fn wire(app: &App, account: &Account) -> Collaborator {
         app: app_reference(app),
         permissions: Vec::new(),
         role: Some(role.to_owned()),
-        user: UserReference { id: account.id.uuid(), email: account.email.to_string() },
+        user: CollaboratorUser { id: account.id.uuid(), email: account.email.to_string(), federated: false },
         created_at: app.created_at,
         updated_at: app.updated_at,
     }

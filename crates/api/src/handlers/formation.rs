@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::path::Path;
 use crate::range::{Key, Range};
 use crate::state::Api;
-use crate::wire::{app_reference, derived_id, size};
+use crate::wire::{app_reference, derived_id, named, size};
 
 fn wire(app: &App, formation: &ProcessFormation) -> Formation {
     Formation {
@@ -24,6 +24,7 @@ fn wire(app: &App, formation: &ProcessFormation) -> Formation {
         process_type: formation.process.to_string(),
         command: formation.command.to_string(),
         quantity: formation.entry.count,
+        dyno_size: named("size", &size(&formation.entry.limits)),
         size: size(&formation.entry.limits),
         app: app_reference(app),
         created_at: app.created_at,

@@ -1,6 +1,6 @@
 //! `/apps/{app}/releases`
 
-use ambo_api_types::{IdReference, Release, ReleaseRollback};
+use ambo_api_types::{IdReference, Release, ReleaseArtifact, ReleaseRollback};
 use ambo_controller::releases::{ReleasePage, ReleaseSummary};
 use ambo_model::{App, ReleaseStatus, ReleaseVersion};
 use axum::Json as Answer;
@@ -36,6 +36,11 @@ async fn wire(directory: &mut Directory<'_>, app: &App, release: &ReleaseSummary
         user: directory.user(release.author).await?,
         app: app_reference(app),
         slug: release.build.map(|build| IdReference { id: build.uuid() }),
+        artifacts: release
+            .build
+            .map(|build| ReleaseArtifact { id: build.uuid(), kind: "slug".to_owned() })
+            .into_iter()
+            .collect(),
         addon_plan_names: Vec::new(),
         eligible_for_rollback: succeeded && release.artifact.is_some(),
         output_stream_url: None,
