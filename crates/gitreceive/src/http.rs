@@ -76,6 +76,7 @@ impl Refused {
             Refused::ContentType(_) | Refused::ContentEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refused::Unauthenticated | Refused::Login(LoginRefused::Wrong) => StatusCode::UNAUTHORIZED,
             Refused::Login(LoginRefused::Throttled { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            Refused::Session(SessionRefused::Disk(_)) => StatusCode::INSUFFICIENT_STORAGE,
             Refused::Denied(AccessDenied::Unavailable)
             | Refused::Login(LoginRefused::Unavailable)
             | Refused::Session(_) => StatusCode::SERVICE_UNAVAILABLE,

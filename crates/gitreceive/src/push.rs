@@ -19,7 +19,7 @@ use crate::hook_socket::CalledHook;
 use crate::hook_wire::{HookCall, LINE_BYTES_MAX, MARK_EXIT, MARK_LINE};
 use crate::port::{Caller, Push, PushRejected, Repository};
 use crate::refs::{self, Branch, Deploy, RefsRefused};
-use crate::repository::{branch_observe, object_kind, tree_observe};
+use crate::repository::{DiskFull, branch_observe, object_kind, tree_observe};
 use crate::server::Shared;
 
 /// Most lines of the receiver's that wait to be shown.
@@ -71,6 +71,8 @@ enum Refused {
     Rejected(#[from] PushRejected),
     #[error("{0}")]
     TooLarge(GitError),
+    #[error(transparent)]
+    Disk(#[from] DiskFull),
     #[error("The platform could not read what you pushed. Push again; if it happens again, tell the operator.")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the hook is gone")]
@@ -81,6 +83,7 @@ impl From<GitError> for Refused {
     fn from(error: GitError) -> Self {
         match error {
             GitError::ArchiveTooLarge { .. } => Refused::TooLarge(error),
+            GitError::Output { ref source, .. } if source.kind() == io::ErrorKind::StorageFull => DiskFull.into(),
             other => Refused::Internal(Box::new(other)),
         }
     }
@@ -251,7 +254,10 @@ impl PushFlow<'_> {
     /// Writes the commit's tree to a tar file, which is removed with the value.
     async fn archive_write(self, path: &Path, in_: &Quarantine, commit: &CommitId) -> Result<TempPath, Refused> {
         let limit = self.shared.settings.archive_size_max;
-        let internal = |error: io::Error| Refused::Internal(Box::new(error));
+        let internal = |error: io::Error| match error.kind() {
+            io::ErrorKind::StorageFull => DiskFull.into(),
+            _ => Refused::Internal(Box::new(error)),
+        };
         let file = tempfile::Builder::new()
             .suffix(".tar")
             .permissions(std::fs::Permissions::from_mode(0o600))

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ambo_model::{AppId, CommitId};
+use ambo_model::{AppId, ByteSize, CommitId};
 use tokio::fs;
 
 use crate::git::{Git, GitError, MAINTENANCE_DURATION_MAX, Quarantine};
@@ -12,6 +12,25 @@ use crate::refs::Branch;
 
 /// Deepest directory below `refs` that is looked into for locks.
 const REFS_DEPTH_MAX: u32 = 16;
+
+/// With less space than this no push is begun: git would fail somewhere in it, with words that help nobody.
+const PUSH_SPACE_MIN: ByteSize = ByteSize::mib(8);
+
+/// There is no space for a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the platform's disk is full: free some space on its machine, or ask its administrator to, and push again")]
+pub(crate) struct DiskFull;
+
+/// Whether a push may begin. A disk that does not say how full it is counts as one with space.
+pub(crate) fn space_check(repositories: &Path) -> Result<(), DiskFull> {
+    match rustix::fs::statvfs(repositories) {
+        Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < PUSH_SPACE_MIN.as_u64() => {
+            tracing::error!("a push was refused: the disk is full");
+            Err(DiskFull)
+        }
+        _ => Ok(()),
+    }
+}
 
 /// The path of an app's repository.
 pub(crate) fn repository_path(repositories: &Path, app: AppId) -> PathBuf {

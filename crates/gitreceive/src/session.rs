@@ -22,7 +22,9 @@ use crate::hook_socket::AwaitedCall;
 use crate::hook_wire::{SECRET_VARIABLE, SOCKET_VARIABLE};
 use crate::port::{Caller, Repository};
 use crate::push::{Accepted, Outcome, PushFlow};
-use crate::repository::{RepositoryFault, branch_follow, branch_observe, leftovers_remove, repository_ensure};
+use crate::repository::{
+    DiskFull, RepositoryFault, branch_follow, branch_observe, leftovers_remove, repository_ensure, space_check,
+};
 use crate::server::Shared;
 use crate::service::Service;
 
@@ -85,6 +87,8 @@ pub(crate) enum SessionRefused {
     Draining,
     #[error("the platform serves as many git sessions as it may: try again in a moment")]
     Full,
+    #[error(transparent)]
+    Disk(#[from] DiskFull),
 }
 
 /// A session under way. Dropping it ends the session.
@@ -120,6 +124,9 @@ pub(crate) fn session_start(
 ) -> Result<Session, SessionRefused> {
     if shared.draining.is_cancelled() {
         return Err(SessionRefused::Draining);
+    }
+    if request.service == Service::ReceivePack {
+        space_check(&shared.settings.repositories)?;
     }
     let place = Arc::clone(&shared.places).try_acquire_owned().map_err(|_| SessionRefused::Full)?;
     let (sender, output) = mpsc::channel(OUTPUT_CHUNKS_MAX);
