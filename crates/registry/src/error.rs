@@ -6,6 +6,7 @@ use ambo_model::ByteSize;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
+use hyper::ext::ReasonPhrase;
 use serde_json::json;
 
 use crate::access::Denied;
@@ -15,6 +16,10 @@ use crate::store::StoreError;
 
 /// Most errors that one answer lists.
 const ERRORS_LISTED_MAX: usize = 100;
+
+/// Docker reads no body of a 5xx: it shows the reason phrase, and by these words alone knows that trying the same layer
+/// again for a minute is no use.
+const REASON_FULL: ReasonPhrase = ReasonPhrase::from_static(b"no space left on device");
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -191,6 +196,9 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         self.log();
         let mut response = (self.code().0, self.body().to_string()).into_response();
+        if matches!(self, Self::Full) {
+            response.extensions_mut().insert(REASON_FULL);
+        }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, value) in self.headers() {
