@@ -3,6 +3,7 @@
 //! A test makes a [`Platform`], a [`User`] on it and a [`Source`], and states a claim. Waits are for a state with a deadline.
 //! Nothing is skipped: what a machine lacks fails with the command that installs it.
 
+mod disk;
 mod engine;
 mod heroku;
 mod heroku_install;
@@ -16,6 +17,7 @@ mod terminal;
 mod user;
 mod wait;
 
+pub use disk::SmallDisk;
 pub use engine::OwnEngine;
 pub use heroku::{Heroku, HerokuCase, HerokuState, cannot, limited, works};
 pub use http::{Answer, get, get_with};

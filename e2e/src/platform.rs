@@ -48,7 +48,7 @@ impl Platform {
         let dir = tempfile::Builder::new().prefix("ambo-e2e-").tempdir().expect("a temporary directory");
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let platform = Self { dir, ports: Ports::free(), settings, child: Mutex::new(None) };
-        if platform.engine().is_none() {
+        if platform.setting("AMBO_ENGINE").is_none() {
             engine_required();
         }
         platform.launch();
@@ -210,7 +210,7 @@ impl Platform {
     /// The platform's data directory.
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.setting("AMBO_DATA").map_or_else(|| self.dir.path().join("data"), PathBuf::from)
     }
 
     /// The engine's network of this platform.
@@ -223,12 +223,12 @@ impl Platform {
     #[must_use]
     pub fn docker(&self) -> Command {
         let mut command = Command::new("docker");
-        command.args(self.engine().into_iter().flat_map(|address| ["--host", address]));
+        command.args(self.setting("AMBO_ENGINE").into_iter().flat_map(|address| ["--host", address]));
         command
     }
 
-    fn engine(&self) -> Option<&str> {
-        self.settings.iter().find(|(name, _)| name == "AMBO_ENGINE").map(|(_, address)| address.as_str())
+    fn setting(&self, variable: &str) -> Option<&str> {
+        self.settings.iter().find(|(name, _)| name == variable).map(|(_, value)| value.as_str())
     }
 
     /// The id that tells this platform's things on the engine from others'.

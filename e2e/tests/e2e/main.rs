@@ -4,6 +4,7 @@ mod accounts;
 mod bad_input;
 mod crash;
 mod deploy;
+mod disk;
 mod formation;
 mod healing;
 mod heroku;
