@@ -11,6 +11,7 @@ mod dotenv;
 mod exit;
 mod git;
 mod heroku;
+mod import;
 mod printer;
 mod prompt;
 

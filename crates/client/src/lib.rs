@@ -24,6 +24,7 @@ mod instance;
 mod key;
 mod limits;
 mod log;
+mod moving;
 mod page;
 mod platform;
 mod release;
@@ -39,4 +40,8 @@ pub use crate::forward::{ForwardedBody, Forwarder};
 pub use crate::host::{Host, HostError};
 pub use crate::instance::InstanceTarget;
 pub use crate::log::{LOG_LINE_BYTES_MAX, LogStream};
+pub use crate::moving::{
+    Addressed, MovingAddon, MovingApp, MovingCollaborator, MovingCoupling, MovingDomain, MovingDrain, MovingFormation,
+    MovingPipeline, Named,
+};
 pub use crate::transport::Client;

@@ -11,6 +11,7 @@ mod git;
 mod healthchecks;
 mod heroku;
 mod images;
+mod import;
 mod keys;
 mod limits;
 mod logs;
@@ -34,6 +35,7 @@ pub(crate) use self::git::*;
 pub(crate) use self::healthchecks::*;
 pub(crate) use self::heroku::*;
 pub(crate) use self::images::*;
+pub(crate) use self::import::*;
 pub(crate) use self::keys::*;
 pub(crate) use self::limits::*;
 pub(crate) use self::logs::*;
@@ -149,6 +151,9 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Run the `heroku` CLI against this server
     Heroku(Heroku),
+    /// Bring over an app from elsewhere
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Manage who may work on an app
     #[command(subcommand)]
     Access(AccessCommand),

@@ -11,6 +11,7 @@ mod git;
 mod healthchecks;
 mod heroku;
 mod images;
+mod import;
 mod keys;
 mod limits;
 mod logs;
@@ -50,6 +51,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Domains(command) => domains::run(context, command).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Access(command) => access::run(context, command).await,
+        Command::Import(command) => import::run(context, command).await,
         Command::Maintenance(command) => maintenance::run(context, command).await,
         Command::Tokens(command) => tokens::run(context, command).await,
         Command::Invitations(command) => accounts::invitations(context, command).await,
