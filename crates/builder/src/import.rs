@@ -95,7 +95,7 @@ async fn pull(engine: &Engine, import: &ImageImport, printer: &mut Printer) -> R
         options = options.tag(tag);
     }
     // Our own registry knows the builder; no other one hears of it.
-    let own = repository_of(import.reference.as_str()) == import.repository;
+    let own = is_of_app(repository_of(import.reference.as_str()), &import.repository);
     let credentials = own.then(|| DockerCredentials {
         username: Some(import.login.username.clone()),
         password: Some(import.login.password.reveal().to_owned()),
@@ -160,11 +160,16 @@ fn full_name(reference: &str) -> String {
     }
 }
 
-/// Whether the reference leads into the registry of `repository`, but not to `repository`.
+/// Whether a repository is the app's own or one below it, as `docker push` of one image for each process makes them.
+fn is_of_app(named: &str, repository: &str) -> bool {
+    named.strip_prefix(repository).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether the reference leads into the registry of `repository`, but not to `repository` nor below it.
 pub(crate) fn is_of_another_app(reference: &str, repository: &str) -> bool {
     let Some((registry, _)) = repository.split_once('/') else { return false };
     let named = repository_of(reference);
-    named.strip_prefix(registry).is_some_and(|rest| rest.starts_with('/')) && named != repository
+    named.strip_prefix(registry).is_some_and(|rest| rest.starts_with('/')) && !is_of_app(named, repository)
 }
 
 #[cfg(test)]
@@ -189,10 +194,10 @@ mod tests {
 
     #[test]
     fn the_registrys_other_repositories_belong_to_other_apps() {
-        for other in ["r:1/b", "r:1/b:tag", "r:1/b@sha256:0", "r:1/a/b:c", "r:1/ab"] {
+        for other in ["r:1/b", "r:1/b:tag", "r:1/b@sha256:0", "r:1/b/a:c", "r:1/ab"] {
             assert!(is_of_another_app(other, "r:1/a"), "{other}");
         }
-        for fine in ["r:1/a", "r:1/a:b", "r:1/a@sha256:0", "r:11/b", "b", "ghcr.io/r/b"] {
+        for fine in ["r:1/a", "r:1/a/b:c", "r:1/a:b", "r:1/a@sha256:0", "r:11/b", "b", "ghcr.io/r/b"] {
             assert!(!is_of_another_app(fine, "r:1/a"), "{fine}");
         }
     }

@@ -1,12 +1,19 @@
 //! Builds: the records of them. What a build does is [`crate::push`]'s to say.
 
-use ambo_model::{App, AppId, Build, BuildId, BuildSource, BuildStatus, Timestamp};
+use std::collections::BTreeMap;
+
+use ambo_builder::{BuildRequest, ImageImport, process_table_of_image};
+use ambo_model::{
+    App, AppId, Artifact, Build, BuildId, BuildSource, BuildStatus, Command, Process, ProcessType, Timestamp,
+};
 use ambo_store::{Page, Transaction};
 
 use crate::accounts::{Caller, Permission};
 use crate::controller::Controller;
 use crate::error::ControllerError;
 use crate::keys;
+use crate::progress::Progress;
+use crate::push::{ArchiveFile, BUILD_TAG_PREFIX, Deploy};
 use crate::records::{get, json, list, newest, replace, retry_conflicts};
 
 impl Controller {
@@ -59,6 +66,56 @@ impl Controller {
         Ok(build)
     }
 
+    /// Does a build. Dropping the future cancels it.
+    pub(crate) async fn build_artifact(
+        &self,
+        build: &Build,
+        deploy: Deploy,
+        progress: &Progress,
+    ) -> Result<Artifact, ControllerError> {
+        let app = self.app_record(build.app).await?.value;
+        let base = self.release_base(app.id).await?;
+        let (deploy, _fetched) = fetched(deploy, progress).await?;
+        if self.builds.available_permits() == 0 {
+            progress.heading("Waiting for another build to finish…").await;
+        }
+        let _slot =
+            self.builds.acquire().await.map_err(|_| ControllerError::Conflict("the platform is stopping".into()))?;
+        let repository = self.settings.repository(&app.name);
+        let (tag, login) = (format!("{BUILD_TAG_PREFIX}{}", build.id), self.settings.registry_login.clone());
+        match deploy {
+            Deploy::Source { archive, source } => {
+                let config = base.map(|release| release.config).unwrap_or_default();
+                let mut build_args: BTreeMap<_, _> =
+                    config.iter().map(|(key, value)| (key.as_str().to_owned(), value.clone())).collect();
+                if let Some(version) = source.version() {
+                    build_args.insert("SOURCE_VERSION".to_owned(), ambo_model::Secret::new(version));
+                }
+                let limits = self.settings.build_limits.clone();
+                let request = BuildRequest { archive, repository, tag, login, build_args, limits };
+                Ok(self.builder.build(request, progress.channel()).await?)
+            }
+            Deploy::Image { reference, procfile } => {
+                let import = ImageImport { reference, repository, tag, login };
+                let mut artifact = self.builder.import(import, progress.channel()).await?;
+                if let Some(procfile) = procfile {
+                    artifact.processes = process_table_of_image(Some(&procfile));
+                }
+                Ok(artifact)
+            }
+            Deploy::Images(images) => {
+                let mut taken = BTreeMap::new();
+                for (process, reference) in images {
+                    let (repository, tag, login) = (repository.clone(), format!("{tag}-{process}"), login.clone());
+                    let import = ImageImport { reference, repository, tag, login };
+                    taken.insert(process, self.builder.import(import, progress.channel()).await?);
+                }
+                combined(taken, base.and_then(|base| base.artifact))
+            }
+            Deploy::Fetched { .. } => Err(ControllerError::Invalid("the source was not fetched".to_owned())),
+        }
+    }
+
     /// Writes down how a build ended.
     pub(crate) async fn build_finish(&self, build: &Build, status: BuildStatus) -> Result<Build, ControllerError> {
         let key = keys::build(build.app, build.id);
@@ -88,5 +145,64 @@ impl Controller {
             }
         }
         Ok(())
+    }
+}
+
+/// Waits for source that is on its way. The file goes with what is given back beside it.
+async fn fetched(deploy: Deploy, progress: &Progress) -> Result<(Deploy, Option<ArchiveFile>), ControllerError> {
+    let Deploy::Fetched { archive, source } = deploy else { return Ok((deploy, None)) };
+    progress.heading("Fetching the source").await;
+    let file = archive.0.await?;
+    let archive = (*file).as_ref().to_path_buf();
+    Ok((Deploy::Source { archive, source }, Some(file)))
+}
+
+/// One artifact of several images: each runs its own command as the process it was pushed for. Processes that no image was
+/// pushed for stay as they are.
+fn combined(mut taken: BTreeMap<ProcessType, Artifact>, base: Option<Artifact>) -> Result<Artifact, ControllerError> {
+    let nothing = || ControllerError::Invalid("no image was named: give one process its image at least".to_owned());
+    let mut processes: BTreeMap<ProcessType, Process> = BTreeMap::new();
+    if let Some(base) = &base {
+        for (process, entry) in base.processes.iter() {
+            let image = Some(base.image_of(process).clone());
+            processes.insert(process.clone(), Process { command: entry.command.clone(), image });
+        }
+    }
+    for (process, artifact) in &taken {
+        let own = Process { command: Command::Image, image: Some(artifact.image.clone()) };
+        processes.insert(process.clone(), own);
+    }
+    // The port is the routed process': that of its image, new or old.
+    let web = ProcessType::web();
+    let (image, port) = match (taken.remove(&web), base, taken.pop_first()) {
+        (Some(web), ..) => (web.image, web.exposed_port),
+        (None, Some(base), _) => (base.image_of(&web).clone(), base.exposed_port),
+        (None, None, first) => {
+            first.map(|(_, artifact)| (artifact.image, artifact.exposed_port)).ok_or_else(nothing)?
+        }
+    };
+    Ok(Artifact { image, processes: processes.into_iter().collect(), exposed_port: port, kind: "image".to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ambo_model::{ImageDigest, ProcessTable};
+
+    fn artifact(letter: &str, port: Option<u16>) -> Artifact {
+        let image = ImageDigest::parse(&format!("sha256:{}", letter.repeat(64))).unwrap();
+        Artifact { image, processes: ProcessTable::image_as_web(), exposed_port: port, kind: String::new() }
+    }
+
+    #[test]
+    fn each_process_runs_the_image_that_was_pushed_for_it_and_the_others_stay() {
+        let (web, worker) = (ProcessType::web(), ProcessType::parse("worker").unwrap());
+        let first = combined([(web.clone(), artifact("a", Some(80)))].into(), None).unwrap();
+        let second = combined([(worker.clone(), artifact("b", Some(90)))].into(), Some(first.clone())).unwrap();
+        assert_eq!(second.image_of(&web), &first.image);
+        assert_eq!(second.image_of(&worker), &artifact("b", None).image);
+        assert_eq!(second.exposed_port, Some(80));
+        assert_eq!(second.images().count(), 3);
+        assert!(combined(BTreeMap::new(), None).is_err());
     }
 }

@@ -14,7 +14,7 @@ use crate::accounts::{AccountError, Permission};
 use crate::controller::Controller;
 use crate::error::{ControllerError, chain};
 use crate::progress::Progress;
-use crate::push::{Deploy, DeployFault};
+use crate::push::Deploy;
 
 /// The platform as gitreceive sees it.
 #[derive(Debug, Clone)]
@@ -86,9 +86,7 @@ impl PushReceiver for GitPlatform {
         match self.0.deploy(push.app, &caller, deploy, progress.clone()).await {
             Ok(_) => Ok(()),
             Err(error) => {
-                if !matches!(error.fault, DeployFault::Rollout(_)) {
-                    progress.warning(&chain(&error)).await;
-                }
+                progress.failure(&error).await;
                 progress.warning("Push rejected; what served before goes on serving.").await;
                 Err(rejected(&error))
             }

@@ -17,6 +17,7 @@ pub mod error;
 pub mod formations;
 pub mod git;
 mod health;
+mod images;
 pub mod instances;
 mod jobs;
 pub mod keys;

@@ -3,6 +3,9 @@
 use ambo_builder::BuildOutput;
 use tokio::sync::mpsc;
 
+use crate::error::chain;
+use crate::push::{DeployError, DeployFault};
+
 /// Lines that wait for a slow client.
 const LINES_QUEUED_MAX: usize = 1024;
 
@@ -38,6 +41,13 @@ impl Progress {
     /// ` !     text`, for what went wrong.
     pub async fn warning(&self, text: &str) {
         self.line(format!(" !     {text}")).await;
+    }
+
+    /// Why a deploy serves nothing. A rollout has said so by itself.
+    pub async fn failure(&self, error: &DeployError) {
+        if !matches!(error.fault, DeployFault::Rollout(_)) {
+            self.warning(&chain(error)).await;
+        }
     }
 
     /// A line as it stands. A client that has gone is no error: it is noticed elsewhere.

@@ -4,15 +4,16 @@
 //! marked pending; on its next start both are failed (`builds_recover`, `releases_recover`), since whoever waited for them has
 //! been told nothing. What serves is untouched until the single transaction that switches to the new release.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ambo_builder::{BuildRequest, ImageImport, process_table_of_image};
 use ambo_model::{
-    App, AppId, Artifact, Build, BuildId, BuildSource, BuildStatus, ImageReference, Procfile, Release, ReleaseVersion,
-    Timestamp,
+    App, AppId, Build, BuildId, BuildSource, BuildStatus, ImageReference, ProcessType, Procfile, Release,
+    ReleaseVersion, Timestamp,
 };
 use ambo_release::{Change, Restart};
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Caller;
@@ -33,6 +34,13 @@ pub enum Deploy {
         /// Where it came from.
         source: BuildSource,
     },
+    /// Source that is still on its way.
+    Fetched {
+        /// Gives the tar file.
+        archive: ArchiveFetch,
+        /// Where it comes from.
+        source: BuildSource,
+    },
     /// An image that exists already.
     Image {
         /// Which.
@@ -40,6 +48,20 @@ pub enum Deploy {
         /// Its processes; the image's own command is `web` without.
         procfile: Option<Procfile>,
     },
+    /// Images that were pushed into the app's own repositories, one for each process named.
+    Images(BTreeMap<ProcessType, ImageReference>),
+}
+
+/// A tar file, removed with its last holder.
+pub type ArchiveFile = Box<dyn AsRef<Path> + Send + Sync>;
+
+/// Fetches a tar file; dropping it ends that.
+pub struct ArchiveFetch(pub BoxFuture<'static, Result<ArchiveFile, ControllerError>>);
+
+impl std::fmt::Debug for ArchiveFetch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ArchiveFetch(…)")
+    }
 }
 
 /// A deploy that serves.
@@ -102,41 +124,78 @@ impl Controller {
     ) -> Result<Deployed, DeployError> {
         let cancel = CancellationToken::new();
         let _cancel_on_drop = cancel.clone().drop_guard();
-        let (controller, caller) = (Arc::clone(self), caller.clone());
-        let task = async move { controller.deploy_task(app, &caller, deploy, &progress, &cancel).await };
+        let wanted = Wanted { app, caller: caller.clone(), deploy, begun: None };
+        let controller = Arc::clone(self);
+        let task = async move { controller.deploy_task(wanted, &progress, &cancel).await };
         match self.tasks.spawn(task).await {
             Ok(result) => result,
             Err(_) => Err(DeployError { build: None, release: None, fault: DeployFault::Stopping }),
         }
     }
 
-    async fn deploy_task(
-        &self,
+    /// Writes a build down and does the deploy in the background: nobody need wait for it. `follow` runs beside it, to
+    /// carry its lines off, and ends when they do. Ask for the build to learn how it goes; a stop of the platform fails it.
+    ///
+    /// # Errors
+    /// When the app is gone, or the store fails.
+    pub async fn deploy_in_background(
+        self: &Arc<Self>,
         app: AppId,
         caller: &Caller,
         deploy: Deploy,
+        started: impl FnOnce(&Build) -> (Progress, BoxFuture<'static, ()>),
+    ) -> Result<Build, ControllerError> {
+        let build = self.build_create(app, caller, source_of(&deploy), Timestamp::now()).await?;
+        let (progress, follow) = started(&build);
+        let wanted = Wanted { app, caller: caller.clone(), deploy, begun: Some(build.clone()) };
+        let controller = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let never = CancellationToken::new();
+            let deploying = async move {
+                let ended = controller.deploy_task(wanted, &progress, &never).await;
+                if let Err(error) = &ended {
+                    progress.failure(error).await;
+                }
+            };
+            tokio::join!(deploying, follow);
+        });
+        Ok(build)
+    }
+
+    async fn deploy_task(
+        &self,
+        wanted: Wanted,
         progress: &Progress,
         cancel: &CancellationToken,
     ) -> Result<Deployed, DeployError> {
-        let mut reached = Reached::default();
-        let ended = self.deploy_steps(app, caller, deploy, progress, cancel, &mut reached).await;
+        let mut reached = Reached { build: wanted.begun.as_ref().map(|build| build.id), release: None };
+        let ended = self.deploy_steps(wanted, progress, cancel, &mut reached).await;
         ended.map_err(|fault| DeployError { build: reached.build, release: reached.release, fault })
     }
 
     async fn deploy_steps(
         &self,
-        app: AppId,
-        caller: &Caller,
-        deploy: Deploy,
+        wanted: Wanted,
         progress: &Progress,
         cancel: &CancellationToken,
         reached: &mut Reached,
     ) -> Result<Deployed, DeployFault> {
-        let _turn = self.unless_cancelled(cancel, self.deploy_wait(app, caller, progress)).await??;
-        let build = self.build_create(app, caller, source_of(&deploy), Timestamp::now()).await?;
+        let Wanted { app, caller, deploy, begun } = wanted;
+        let turn = self.unless_cancelled(cancel, self.deploy_wait(app, &caller, progress)).await;
+        let _turn = match (turn.and_then(|turn| turn.map_err(DeployFault::from)), &begun) {
+            (Err(fault), Some(build)) => {
+                self.build_finish(build, BuildStatus::Failed { reason: chain(&fault) }).await?;
+                return Err(fault);
+            }
+            (turn, _) => turn?,
+        };
+        let build = match begun {
+            Some(build) => build,
+            None => self.build_create(app, &caller, source_of(&deploy), Timestamp::now()).await?,
+        };
         reached.build = Some(build.id);
         let build = self.build_run(build, deploy, progress, cancel).await?;
-        let release = self.release_create(app, caller, &Change::Built(&build), Timestamp::now()).await?;
+        let release = self.release_create(app, &caller, &Change::Built(&build), Timestamp::now()).await?;
         reached.release = Some(release.version);
         self.release_roll_out(&release, progress, cancel).await?;
         Ok(self.deploy_announce(build, &release, progress).await?)
@@ -173,43 +232,6 @@ impl Controller {
                 self.log(build.app, "api", format!("Build failed: {reason}"));
                 self.build_finish(&build, BuildStatus::Failed { reason }).await?;
                 Err(error)
-            }
-        }
-    }
-
-    async fn build_artifact(
-        &self,
-        build: &Build,
-        deploy: Deploy,
-        progress: &Progress,
-    ) -> Result<Artifact, ControllerError> {
-        let app = self.app_record(build.app).await?.value;
-        let config = self.release_base(app.id).await?.map(|release| release.config).unwrap_or_default();
-        if self.builds.available_permits() == 0 {
-            progress.heading("Waiting for another build to finish…").await;
-        }
-        let _slot =
-            self.builds.acquire().await.map_err(|_| ControllerError::Conflict("the platform is stopping".into()))?;
-        let repository = self.settings.repository(&app.name);
-        let (tag, login) = (format!("{BUILD_TAG_PREFIX}{}", build.id), self.settings.registry_login.clone());
-        match deploy {
-            Deploy::Source { archive, source } => {
-                let mut build_args: std::collections::BTreeMap<_, _> =
-                    config.iter().map(|(key, value)| (key.as_str().to_owned(), value.clone())).collect();
-                if let Some(version) = source.version() {
-                    build_args.insert("SOURCE_VERSION".to_owned(), ambo_model::Secret::new(version));
-                }
-                let limits = self.settings.build_limits.clone();
-                let request = BuildRequest { archive, repository, tag, login, build_args, limits };
-                Ok(self.builder.build(request, progress.channel()).await?)
-            }
-            Deploy::Image { reference, procfile } => {
-                let import = ImageImport { reference, repository, tag, login };
-                let mut artifact = self.builder.import(import, progress.channel()).await?;
-                if let Some(procfile) = procfile {
-                    artifact.processes = process_table_of_image(Some(&procfile));
-                }
-                Ok(artifact)
             }
         }
     }
@@ -267,8 +289,18 @@ impl Controller {
     }
 }
 
+/// A deploy, as it is asked for.
+#[derive(Debug)]
+struct Wanted {
+    app: AppId,
+    caller: Caller,
+    deploy: Deploy,
+    /// The build, when it is written down already.
+    begun: Option<Build>,
+}
+
 /// How far a deploy has come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Reached {
     build: Option<BuildId>,
     release: Option<ReleaseVersion>,
@@ -276,7 +308,12 @@ struct Reached {
 
 fn source_of(deploy: &Deploy) -> BuildSource {
     match deploy {
-        Deploy::Source { source, .. } => source.clone(),
+        Deploy::Source { source, .. } | Deploy::Fetched { source, .. } => source.clone(),
         Deploy::Image { reference, .. } => BuildSource::Image { reference: reference.clone() },
+        // What clients are shown is one of them; the release has them all.
+        Deploy::Images(images) => match images.get(&ProcessType::web()).or_else(|| images.values().next()) {
+            Some(reference) => BuildSource::Image { reference: reference.clone() },
+            None => BuildSource::Archive { version: None },
+        },
     }
 }

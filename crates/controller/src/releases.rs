@@ -230,20 +230,6 @@ impl Controller {
         Ok((app, release_summary(&release)))
     }
 
-    /// Makes sure that the image of a release that is wanted again is there, and stays until the new release keeps it.
-    async fn release_image_hold(&self, app: &App, release: &Release) -> Result<(), ControllerError> {
-        let Some(artifact) = &release.artifact else { return Ok(()) };
-        if self.artifact_hold(app, artifact).await? {
-            return Ok(());
-        }
-        Err(ControllerError::Invalid(format!(
-            "the image of {} is no longer kept, as newer releases have taken its place: deploy its source again ({}), and \
-             set `releases_kept` higher to go back further",
-            release.version,
-            release.source_version.as_deref().unwrap_or("the source of then")
-        )))
-    }
-
     /// The turn to change an app's release, if nobody deploys for long.
     pub(crate) async fn deploy_turn(&self, app: AppId, who: &str) -> Result<crate::turns::TurnGuard, ControllerError> {
         self.deploys.take_within(app, who, self.settings.deploy_wait).await.map_err(|holder| {

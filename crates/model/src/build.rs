@@ -70,6 +70,15 @@ pub enum BuildSource {
         /// What the uploader says it is, such as a commit.
         version: Option<String>,
     },
+    /// An archive that the platform fetched.
+    Url {
+        /// From where; as the user gave it.
+        url: String,
+        /// What the user says it is, such as a commit.
+        version: Option<String>,
+        /// What it was to hash to.
+        checksum: Option<String>,
+    },
     /// An image that exists already.
     Image {
         /// As the user named it.
@@ -83,7 +92,7 @@ impl BuildSource {
     pub fn version(&self) -> Option<&str> {
         match self {
             BuildSource::Push { commit } => Some(commit.as_str()),
-            BuildSource::Archive { version } => version.as_deref(),
+            BuildSource::Archive { version } | BuildSource::Url { version, .. } => version.as_deref(),
             BuildSource::Image { reference } => Some(reference.as_str()),
         }
     }

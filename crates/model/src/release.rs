@@ -46,6 +46,8 @@ pub enum ReleaseCause {
     Created,
     /// A build that somebody waits for: it fails when they leave.
     Build,
+    /// A build that exists already was asked for.
+    Chosen,
     /// The config changed.
     Config,
     /// An earlier release was asked for again.

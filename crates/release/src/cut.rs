@@ -12,6 +12,8 @@ pub enum Change<'a> {
     Created,
     /// A build succeeded.
     Built(&'a Build),
+    /// A build that succeeded earlier is wanted, with the config of now.
+    Chosen(&'a Build),
     /// Config was set or unset.
     Configured(&'a ConfigChange),
     /// An earlier release, build and config, is wanted again.
@@ -47,6 +49,10 @@ pub fn cut(
     match change {
         Change::Created => release.summary = "Initial release".to_owned(),
         Change::Built(build) => apply_build(&mut release, build),
+        Change::Chosen(build) => {
+            apply_build(&mut release, build);
+            release.cause = ReleaseCause::Chosen;
+        }
         Change::Configured(change) => {
             release.cause = ReleaseCause::Config;
             release.summary = config_summary(&release.config, change);
@@ -77,10 +83,12 @@ fn apply_build(release: &mut Release, build: &Build) {
     };
     release.summary = match &build.source {
         BuildSource::Push { commit } => format!("Deploy {}", commit.short()),
-        BuildSource::Archive { version: Some(version) } => {
+        BuildSource::Archive { version: Some(version) } | BuildSource::Url { version: Some(version), .. } => {
             format!("Deploy {}", version.chars().take(40).collect::<String>())
         }
-        BuildSource::Archive { version: None } => "Deploy an archive".to_owned(),
+        BuildSource::Archive { version: None } | BuildSource::Url { version: None, .. } => {
+            "Deploy an archive".to_owned()
+        }
         BuildSource::Image { reference } => format!("Deploy image {reference}"),
     };
 }

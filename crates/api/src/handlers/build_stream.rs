@@ -8,7 +8,7 @@ use ambo_api_types::{BuildImage, BuildOutcome, BuildTrailer};
 use ambo_controller::accounts::{Caller, Permission};
 use ambo_controller::chain;
 use ambo_controller::progress::Progress;
-use ambo_controller::push::{Deploy, DeployError, DeployFault, Deployed};
+use ambo_controller::push::{Deploy, DeployError, Deployed};
 use ambo_model::{App, BuildId, BuildSource, ImageReference, Procfile};
 use axum::body::Body;
 use axum::extract::{FromRequest, Query, Request, State};
@@ -81,10 +81,8 @@ fn stream(api: &Api, app: App, caller: Caller, deploy: Deploy, archive: Option<T
     let deploying = async move {
         let progress = Progress::to(sender);
         let ended = controller.deploy(app.id, &caller, deploy, progress.clone()).await;
-        if let Err(error) = &ended
-            && !matches!(error.fault, DeployFault::Rollout(_))
-        {
-            progress.warning(&chain(error)).await;
+        if let Err(error) = &ended {
+            progress.failure(error).await;
         }
         drop(archive);
         ended

@@ -35,6 +35,7 @@ async fn wire(
     };
     let url = match &build.source {
         BuildSource::Image { reference } => reference.to_string(),
+        BuildSource::Url { url, .. } => url.clone(),
         BuildSource::Push { .. } | BuildSource::Archive { .. } => String::new(),
     };
     let version = build.source.version().map(str::to_owned);

@@ -46,16 +46,6 @@ impl Controller {
         self.artifacts.images_collect(self).await.map_err(ControllerError::Conflict)
     }
 
-    /// Makes sure that the images of an artifact are there, and stay until a release of it is made.
-    pub(crate) async fn artifact_hold(&self, app: &App, artifact: &Artifact) -> Result<bool, ControllerError> {
-        for image in artifact.images() {
-            if !self.artifacts.image_hold(app.id, image).await.map_err(ControllerError::Conflict)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     async fn images_kept_by(&self, app: &App) -> Result<KeptImages, ControllerError> {
         let mut images: Vec<ImageDigest> = Vec::new();
         let mut left = self.releases_kept().await?;
