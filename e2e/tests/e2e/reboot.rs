@@ -50,9 +50,10 @@ fn an_engine_that_restarts_brings_every_app_back_under_a_running_ambod() {
     let platform = platform_on(&engine);
     let ann = platform.user("ann");
     let said = deploy(&ann);
+    let token = ann.ambo(&["tokens:create"]).ok().stdout.trim().to_owned();
     let (releases, pid) = (releases(&ann), platform.pid());
     engine.terminate();
-    wait_until("nothing answers any more", || (platform.app_get("shop", "/").status == 503).then_some(()));
+    assert_engine_missed(&platform, &token);
     engine.launch();
     assert_as_before(&engine, &ann, &releases, &said);
     platform.assert_alive();
@@ -66,7 +67,8 @@ fn engine_with_base() -> OwnEngine {
 }
 
 fn platform_on(engine: &OwnEngine) -> Platform {
-    Platform::start_with(&[("AMBO_REGISTRATION", "open"), ("AMBO_ENGINE", &engine.address())])
+    let data = engine.path("ambo-data").display().to_string();
+    Platform::start_with(&[("AMBO_REGISTRATION", "open"), ("AMBO_ENGINE", &engine.address()), ("AMBO_DATA", &data)])
 }
 
 /// Brings the formation up; gives a line that is in the log.
