@@ -23,14 +23,15 @@ done
 work=$(mktemp -d /tmp/ambo-bench.XXXXXX)
 chmod 755 "$work"
 for file in common platform memory router push start; do source "dev/bench/$file.sh"; done
+trap remove_all EXIT
+trap 'exit 130' INT TERM
 
 say "Setting up: packages, Docker Engine, base image, release build"
 dev/packages.sh nginx-light haproxy wrk curl ca-certificates procps
 dev/engine.sh up
 dev/bases.sh nginx:stable
 [ -n "${AMBO_BENCH_NO_BUILD:-}" ] || cargo build --release --quiet -p ambod -p ambo
-trap remove_all EXIT
-trap 'exit 130' INT TERM
+remove_containers
 make_origin
 
 for part in "${parts[@]}"; do "$part"; done

@@ -1,10 +1,11 @@
 # A platform of the benchmark's own: data, ports, network, client credentials. Sourced by dev/bench.sh.
 
-api_port=17080 http_port=17000 https_port=17443 ssh_port=17022 registry_port=17050
+# Below the ports that Linux gives to clients, and away from those that people and tests of this project take by habit.
+api_port=27080 http_port=27000 https_port=27443 ssh_port=27022 registry_port=27050
 network=ambo-bench
 api=http://127.0.0.1:$api_port
-ambod=$PWD/target/release/ambod
-ambo=$PWD/target/release/ambo
+ambod=${CARGO_TARGET_DIR:-$PWD/target}/release/ambod
+ambo=${CARGO_TARGET_DIR:-$PWD/target}/release/ambo
 ambod_pid=
 
 api_answers() { curl -fsS -o /dev/null --max-time 2 "$api/ambo/info" 2>/dev/null; }
@@ -44,16 +45,30 @@ remove_containers() {
     { bare_containers; docker ps -aq --filter "network=$network"; } | sort -u | xargs -r docker rm -f >/dev/null
 }
 
+# By name, so that an image which somebody else has too stays theirs.
+remove_images() {
+    docker images --digests --format '{{.Repository}}|{{.Tag}}|{{.Digest}}' | awk -F'|' -v registry="127.0.0.1:$registry_port/" \
+        'index($1, registry) == 1 || $1 ~ /^ambo-bench-/ {
+            if ($2 != "<none>") print $1 ":" $2
+            if ($3 != "<none>") print $1 "@" $3
+        }' | sort -u | xargs -r docker rmi >/dev/null 2>&1 || true
+}
+
+# Whatever ends the benchmark: its end, a failure, Ctrl-C.
 remove_all() {
-    local status=$? pid
-    trap - EXIT INT TERM
-    for pid in "${proxies[@]}"; do kill "$pid" 2>/dev/null || true; done
+    local status=$?
+    trap - EXIT
+    trap '' INT TERM
     platform_down
+    jobs -p | xargs -r kill 2>/dev/null || true
+    wait
     remove_containers 2>/dev/null || true
+    remove_images
     docker network rm "$network" >/dev/null 2>&1 || true
-    docker images --format '{{.Repository}}|{{.ID}}' | awk -F'|' -v r="127.0.0.1:$registry_port/" \
-        'index($1, r) == 1 || $1 ~ /^ambo-bench-/ { print $2 }' | sort -u | xargs -r docker rmi -f >/dev/null 2>&1 || true
-    if [ "$status" = 0 ]; then rm -rf "$work"; else echo " !     it failed; logs are in $work" >&2; fi
+    case $status in
+        0 | 130) rm -rf "$work" ;;
+        *) echo " !     it failed; logs are in $work" >&2 ;;
+    esac
     exit "$status"
 }
 

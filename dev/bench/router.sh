@@ -1,6 +1,6 @@
 # The router against nginx and haproxy: the same instance behind, one worker each, the proxy alone on core 0.
 
-nginx_port=17101 nginx_log_port=17102 haproxy_port=17103
+nginx_port=27101 nginx_log_port=27102 haproxy_port=27103
 proxies=()
 
 # nginx_conf NAME PORT ACCESS-LOG

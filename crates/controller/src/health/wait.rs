@@ -12,8 +12,9 @@ use super::probe::probe;
 use crate::controller::Controller;
 use crate::rollout::RolloutError;
 
-/// First pause between two looks; grows to [`LOOK_PAUSE_MAX`].
-const LOOK_PAUSE_MIN: Duration = Duration::from_millis(40);
+/// First pause between two looks; grows to [`LOOK_PAUSE_MAX`]. Many programs listen a few milliseconds after their start,
+/// and whoever pushed waits for this.
+const LOOK_PAUSE_MIN: Duration = Duration::from_millis(10);
 /// Longest pause between two looks.
 const LOOK_PAUSE_MAX: Duration = Duration::from_millis(500);
 
