@@ -216,6 +216,7 @@ fn router(settings: &Settings, data: &Path, listeners: &Listeners, logs: &Arc<Lo
     let certificate = Certificate::from_pem(Vec::new(), pem.chain.as_bytes(), pem.key.reveal().as_bytes())?;
     let router_settings = RouterSettings {
         worker_count: listeners.http.len(),
+        first_byte_timeout: Duration::from_secs(u64::from(settings.response_seconds.max(1))),
         drain_deadline: Duration::from_secs(u64::from(settings.shutdown_seconds)),
         table_path: Some(data.join("routes.json")),
         ..RouterSettings::default()

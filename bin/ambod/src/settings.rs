@@ -166,6 +166,8 @@ settings! {
     image_grace_seconds: u32 = 7200, "AMBO_IMAGE_GRACE_SECONDS";
     /// Threads of the router; 0 is one per core
     router_workers: u32 = 0, "AMBO_ROUTER_WORKERS";
+    /// Seconds that an app has to begin its response; then it is H12
+    response_seconds: u32 = 30, "AMBO_RESPONSE_SECONDS";
     /// Seconds that a stopping ambod has to finish what is at hand
     shutdown_seconds: u32 = 30, "AMBO_SHUTDOWN_SECONDS";
     /// What is logged: error, warn, info, debug, or a filter such as info,ambo_router=debug
