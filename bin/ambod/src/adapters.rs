@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use ambo_builder::ImageBuilder;
 use ambo_controller::chain;
+use ambo_controller::{Controller, chain};
 use ambo_controller::ports::{Artifacts, CollectedImages, KeptImages, KeptImagesSource, Routes};
 use ambo_gitreceive::GitServer;
 use ambo_model::{AppId, ImageDigest, ImageReference, InstanceId, RouteTable, Secret, Timestamp};
+use ambo_rendezvous::{Programs, StartedProgram};
 use ambo_registry::{Keep, KeepTags, Registry, Retained, Retention};
 use ambo_router::RouterHandle;
 use ambo_scheduler_docker::{RegistryLogin, RegistryLogins};
@@ -27,6 +29,19 @@ impl Routes for LocalRoutes {
         self.0.drained(instances, deadline).await;
     }
 }
+/// What those who attach at the rendezvous find.
+pub(crate) struct AttachedPrograms(pub(crate) Arc<Controller>);
+
+#[async_trait]
+impl Programs for AttachedPrograms {
+    async fn program_start(&self, secret: &str) -> Option<Result<StartedProgram, String>> {
+        let target = self.0.attach.take(secret)?;
+        let has_terminal = target.has_terminal();
+        let started = self.0.attach_start(target).await;
+        Some(started.map(|attached| StartedProgram { attached, has_terminal }).map_err(|error| chain(&error)))
+    }
+}
+
 
 /// The registry, the git server and the engine's own copies of images. The first two know the control plane, and so are
 /// given only once it is there.

@@ -21,6 +21,7 @@ pub(crate) struct Listeners {
     pub(crate) api: TcpListener,
     pub(crate) ssh: TcpListener,
     pub(crate) registry: TcpListener,
+    pub(crate) rendezvous: TcpListener,
     /// One per router worker.
     pub(crate) http: Vec<TcpListener>,
     /// One per router worker.
@@ -52,6 +53,7 @@ impl Listeners {
             api: one("API", settings.listen_api)?,
             ssh: one("SSH server", settings.listen_ssh)?,
             registry: one("registry", settings.listen_registry)?,
+            rendezvous: one("door of Heroku's client", settings.listen_rendezvous)?,
             http: open("router", settings.listen_http, worker_count)?,
             https: open("router's HTTPS", settings.listen_https, worker_count)?,
         })
@@ -59,7 +61,7 @@ impl Listeners {
 
     /// Copies of all sockets, for the successor. The queue of each is shared: nothing that waits in it is refused.
     pub(crate) fn duplicate(&self) -> anyhow::Result<Vec<OwnedFd>> {
-        let single = [&self.api, &self.ssh, &self.registry];
+        let single = [&self.api, &self.ssh, &self.registry, &self.rendezvous];
         let all = single.into_iter().chain(&self.http).chain(&self.https);
         all.map(|socket| Ok(OwnedFd::from(socket.try_clone()?))).collect()
     }
@@ -84,6 +86,15 @@ fn refuse_taken(what: &str, address: SocketAddr) -> anyhow::Result<()> {
             "{address} is already taken, so the {what} cannot listen there: stop the program that has it \
              (`ss -ltnp 'sport = :{}'` names it), or choose another address (`ambod settings` lists the flags)",
             address.port()
+        ),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => bail!(
+            "this user may not listen on {address} for the {what}: ports below 1024 take root or CAP_NET_BIND_SERVICE, which \
+             `ambod install` sets up; or choose a higher port (`ambod settings` lists the flags)"
+        ),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrNotAvailable => bail!(
+            "no interface of this machine has the address {} for the {what}: `ip address` lists those it has; 0.0.0.0 \
+             stands for all of them",
+            address.ip()
         ),
         Err(error) => Err(error).with_context(|| format!("listen on {address} for the {what}")),
     }
@@ -113,5 +124,8 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let error = refuse_taken("router", taken.local_addr().unwrap()).unwrap_err().to_string();
         assert!(error.contains("already taken") && error.contains("router"), "{error}");
+        // An address that is kept for documentation.
+        let error = refuse_taken("router", "203.0.113.7:80".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("203.0.113.7") && error.contains("ip address"), "{error}");
     }
 }

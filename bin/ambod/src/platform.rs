@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ambo_api::{Api, ApiSettings, SshAddress};
+use ambo_api::{Api, ApiSettings, RendezvousAddress, SshAddress};
 use ambo_builder::{BuildLimits, BuilderSettings, DockerBuilder, RegistryLogin};
 use ambo_controller::accounts::{Accounts, RegistrationMode};
 use ambo_controller::git::GitPlatform;
@@ -15,7 +15,8 @@ use ambo_gitreceive::{GitServer, GitSettings, SshServer, SshSettings};
 use ambo_logs::{LogSettings, LogStore};
 use ambo_model::{ByteSize, Hostname, Secret};
 use ambo_registry::{DiskBlobStore, PLATFORM_USERNAME, Registry};
-use ambo_router::{Certificate, LogLines, Router, RouterSettings};
+use ambo_rendezvous::{RendezvousServer, RendezvousSettings};
+use ambo_router::{LogLines, Router, RouterSettings};
 use ambo_scheduler_docker::{DockerScheduler, DockerSchedulerSettings};
 use ambo_store::SqliteStore;
 use anyhow::Context;
@@ -24,8 +25,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::RegistryAccess;
-use crate::adapters::{LocalArtifacts, LocalRoutes, OwnRegistryLogin};
-use crate::certificate::default_certificate;
+use crate::adapters::{AttachedPrograms, LocalArtifacts, LocalRoutes, OwnRegistryLogin};
+use crate::certificate::PlatformCertificate;
 use crate::data::Data;
 use crate::listeners::Listeners;
 use crate::settings::Settings;
@@ -46,6 +47,8 @@ pub(crate) struct Platform {
     api: ApiSettings,
     api_listener: TcpListener,
     registry_listener: TcpListener,
+    rendezvous: RendezvousServer,
+    certificate: PlatformCertificate,
 }
 
 /// What runs, and how it is stopped: the router apart from the rest, since it goes on during a restart.
@@ -76,7 +79,8 @@ impl Platform {
         let path = data.path();
         let logs = Arc::new(LogStore::open(&path.join("logs"), LogSettings::default())?);
         let store = Arc::new(SqliteStore::open(&path.join("state.db")).context("open the state")?);
-        let router = router(settings, path, &listeners, &logs)?;
+        let certificate = PlatformCertificate::open(settings, data)?;
+        let router = router(settings, path, &listeners, &logs, &certificate)?;
         let login = RegistryLogin { username: PLATFORM_USERNAME.to_owned(), password: random_password() };
         let engine = Engine::connect(engine_settings(settings)?)?;
         let builder_settings = BuilderSettings { work_directory: path.join("builds"), cache_size: BUILD_CACHE_SIZE };
@@ -98,6 +102,12 @@ impl Platform {
         let _ = artifacts.registry.set(registry.clone());
         let _ = artifacts.git.set(git.clone());
         let ssh = SshServer::with_listener(git.clone(), SshSettings::new(path), from_std(listeners.ssh)?)?;
+        let rendezvous = RendezvousServer::new(
+            from_std(listeners.rendezvous)?,
+            certificate.server_config()?,
+            Arc::new(AttachedPrograms(controller.clone())),
+            RendezvousSettings::default(),
+        );
         Ok(Self {
             controller,
             logs,
@@ -105,9 +115,11 @@ impl Platform {
             ssh,
             registry,
             router,
-            api: api_settings(settings, path)?,
+            api: api_settings(settings, path, &certificate)?,
             api_listener: from_std(listeners.api)?,
             registry_listener: from_std(listeners.registry)?,
+            rendezvous,
+            certificate,
         })
     }
 
@@ -138,6 +150,16 @@ impl Platform {
             "SSH"
         });
         let api = ambo_api::router(Api::new(self.controller.clone(), self.api, accepting.clone()));
+        let (rendezvous, stop) = (self.rendezvous, accepting.clone());
+        roles.spawn(async move {
+            rendezvous.run(stop).await;
+            "rendezvous"
+        });
+        let (certificate, stop) = (self.certificate, accepting.clone());
+        roles.spawn(async move {
+            certificate.run(handle, stop).await;
+            "platform certificate"
+        });
         let api = api.merge(self.git.http_router());
         let (listener, stop) = (self.api_listener, accepting.clone());
         roles.spawn(async move {
@@ -211,9 +233,13 @@ impl RunningRouter {
     }
 }
 
-fn router(settings: &Settings, data: &Path, listeners: &Listeners, logs: &Arc<LogStore>) -> anyhow::Result<Router> {
-    let pem = default_certificate(data, &settings.domain)?;
-    let certificate = Certificate::from_pem(Vec::new(), pem.chain.as_bytes(), pem.key.reveal().as_bytes())?;
+fn router(
+    settings: &Settings,
+    data: &Path,
+    listeners: &Listeners,
+    logs: &Arc<LogStore>,
+    certificate: &PlatformCertificate,
+) -> anyhow::Result<Router> {
     let router_settings = RouterSettings {
         worker_count: listeners.http.len(),
         first_byte_timeout: Duration::from_secs(u64::from(settings.response_seconds.max(1))),
@@ -227,7 +253,7 @@ fn router(settings: &Settings, data: &Path, listeners: &Listeners, logs: &Arc<Lo
     };
     let logs = logs.clone();
     let access = Arc::new(LogLines(Arc::new(move |line| logs.append(line))));
-    Ok(Router::with_listeners(router_settings, sockets, access, Some(certificate)))
+    Ok(Router::with_listeners(router_settings, sockets, access, Some(certificate.current())))
 }
 
 fn engine_settings(settings: &Settings) -> anyhow::Result<DockerSettings> {
@@ -322,7 +348,7 @@ async fn git_server(data: &Path, controller: &Arc<Controller>) -> anyhow::Result
     Ok(GitServer::open(GitSettings::new(data, program), platform.clone(), platform).await?)
 }
 
-fn api_settings(settings: &Settings, data: &Path) -> anyhow::Result<ApiSettings> {
+fn api_settings(settings: &Settings, data: &Path, certificate: &PlatformCertificate) -> anyhow::Result<ApiSettings> {
     let uploads = data.join("uploads");
     std::fs::create_dir_all(&uploads).context("make the directory of uploads")?;
     Ok(ApiSettings {
@@ -330,12 +356,26 @@ fn api_settings(settings: &Settings, data: &Path) -> anyhow::Result<ApiSettings>
         url: Some(settings.api_url.clone()).filter(|url| !url.is_empty()),
         ssh: Some(SshAddress { host: settings.listen_ssh.ip().to_string(), port: settings.listen_ssh.port() }),
         uploads,
+        rendezvous: Some(rendezvous_address(settings)?),
+        authority: certificate.authority().map(str::to_owned),
         upload_bytes_max: settings.source_max.as_u64(),
     })
 }
 
 fn from_std(listener: std::net::TcpListener) -> anyhow::Result<TcpListener> {
     listener.set_nonblocking(true)?;
+fn rendezvous_address(settings: &Settings) -> anyhow::Result<RendezvousAddress> {
+    let given = settings.rendezvous_address.as_str();
+    if given.is_empty() {
+        return Ok(RendezvousAddress { host: None, port: settings.listen_rendezvous.port() });
+    }
+    let parsed = given.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = parsed.with_context(|| {
+        format!("the setting `rendezvous-address` is `{given}`: give host and port, as in run.example.com:5000")
+    })?;
+    Ok(RendezvousAddress { host: Some(host.to_owned()), port })
+}
+
     Ok(TcpListener::from_std(listener)?)
 }
 

@@ -73,6 +73,7 @@ fn announce(settings: &Settings) {
         https = %settings.listen_https,
         ssh = %settings.listen_ssh,
         registry = %settings.listen_registry,
+        rendezvous = %settings.listen_rendezvous,
         domain = %settings.domain,
         "ambod {} serves",
         env!("CARGO_PKG_VERSION")

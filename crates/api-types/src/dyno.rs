@@ -24,8 +24,11 @@ pub struct Dyno {
     pub size: String,
     /// `starting`, `up`, `crashed`, `down`, …
     pub state: String,
-    /// Where to attach to it, in the answer that makes it.
+    /// Where to attach to it, in the answer that makes it: `rendezvous://host:port/secret`, which Heroku's client speaks.
     pub attach_url: Option<String>,
+    /// What Heroku's has no field for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ambo: Option<DynoExtra>,
     /// Of which release.
     pub release: Option<ReleaseReference>,
     /// Of which app.
@@ -34,6 +37,22 @@ pub struct Dyno {
     pub created_at: Timestamp,
     /// When its state last changed.
     pub updated_at: Timestamp,
+}
+
+/// What an instance or run has beside Heroku's fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DynoExtra {
+    /// Where to attach to it over a WebSocket (see [`crate::attach`]), in the answer that makes it. The secret is that of
+    /// `attach_url`: whoever comes first, by either door, has the session.
+    pub attach_url: String,
+}
+
+impl Dyno {
+    /// Where our own client attaches.
+    #[must_use]
+    pub fn websocket_url(&self) -> Option<&str> {
+        self.ambo.as_ref().map(|extra| extra.attach_url.as_str()).or(self.attach_url.as_deref())
+    }
 }
 
 /// `POST /apps/{app}/dynos` and `POST /apps/{app}/dynos/{name}`.

@@ -42,7 +42,7 @@ pub use build_stream::{BUILD_TRAILER_MARK, BuildOutcome, BuildTrailer};
 pub use collaborator::{Collaborator, CollaboratorCreate, CollaboratorUser};
 pub use config_vars::{ConfigVars, ConfigVarsUpdate};
 pub use domain::{Domain, DomainCreate};
-pub use dyno::{Dyno, DynoCreate, TerminalSize};
+pub use dyno::{Dyno, DynoCreate, DynoExtra, TerminalSize};
 pub use error::ErrorBody;
 pub use formation::{Formation, FormationBatchUpdate, FormationUpdate, Quantity};
 pub use healthcheck::{HealthCheck, HealthCheckKind, HealthCheckUpdate, HealthChecks, HealthChecksUpdate};

@@ -22,4 +22,5 @@ mod wire;
 
 pub use routes::{Access, ROUTES, Route, router};
 pub use server::serve;
-pub use state::{Api, ApiSettings, SshAddress};
+pub use uploads::uploads_expire;
+pub use state::{Api, ApiSettings, RendezvousAddress, SshAddress};

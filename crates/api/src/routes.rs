@@ -73,6 +73,7 @@ routes! {
     GET get "/ambo/info" Answer Access::Public => info::find;
     POST post "/ambo/accounts" Answer Access::Public => accounts::create;
     GET get "/ambo/accounts" Answer Access::Administrator => accounts::list;
+    GET get "/ambo/ca.pem" Answer Access::Public => authority::find;
     POST post "/ambo/invitations" Answer Access::Administrator => invitations::create;
     GET get "/ambo/settings" Answer Access::Administrator => platform_settings::find;
     PATCH patch "/ambo/settings" Answer Access::Administrator => platform_settings::update;

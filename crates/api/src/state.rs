@@ -25,6 +25,10 @@ pub struct ApiSettings {
     pub upload_bytes_max: u64,
 }
 
+    /// Where Heroku's client attaches to programs, if it can.
+    pub rendezvous: Option<RendezvousAddress>,
+    /// The certificate of the authority that the platform's own certificates are issued by, PEM; for clients to trust.
+    pub authority: Option<String>,
 /// Where git over SSH is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshAddress {
@@ -42,6 +46,15 @@ pub struct Api {
     pub(crate) log_tokens: Arc<LogTokens>,
     /// Ends streams that would never end by themselves.
     pub(crate) shutdown: CancellationToken,
+/// Where Heroku's client attaches to programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RendezvousAddress {
+    /// Host; when `None`, the one that the client reaches the API at.
+    pub host: Option<String>,
+    /// Port.
+    pub port: u16,
+}
+
 }
 
 impl Api {

@@ -53,6 +53,16 @@ impl BaseUrl {
         Self(format!("{scheme}://{host}"))
     }
 
+    /// The host alone, in brackets if it is an IPv6 address.
+    pub(crate) fn host(&self) -> &str {
+        let authority = self.0.split_once("://").map_or(self.0.as_str(), |(_, rest)| rest);
+        let authority = authority.split('/').next().unwrap_or(authority);
+        match authority.rfind(']') {
+            Some(end) => &authority[..=end],
+            None => authority.split(':').next().unwrap_or(authority),
+        }
+    }
+
     /// The same with `ws` for `http`.
     pub(crate) fn websocket(&self) -> String {
         self.0.strip_prefix("http").map_or_else(|| self.0.clone(), |rest| format!("ws{rest}"))
@@ -84,6 +94,14 @@ mod tests {
     fn derived_ids_are_stable_and_differ() {
         assert_eq!(derived_id(&["a", "b"]), derived_id(&["a", "b"]));
         assert_ne!(derived_id(&["a", "b"]), derived_id(&["ab", ""]));
+    }
+
+    #[test]
+    fn the_host_is_found_in_every_url() {
+        let host = |url: &str| BaseUrl(url.to_owned()).host().to_owned();
+        assert_eq!(host("https://ambo.example.com/x"), "ambo.example.com");
+        assert_eq!(host("http://127.0.0.1:7080"), "127.0.0.1");
+        assert_eq!(host("http://[::1]:7080"), "[::1]");
     }
 
     #[test]

@@ -190,6 +190,11 @@ impl RouterHandle {
         self.shared.certificates.replace(certificates);
     }
 
+    /// Replaces the default certificate, for names that have none of their own and for clients that name none.
+    pub fn default_certificate_publish(&self, certificate: Certificate) {
+        self.shared.certificates.replace_default(certificate);
+    }
+
     /// Access records that were dropped because the sink was too slow.
     #[must_use]
     pub fn access_dropped(&self) -> u64 {

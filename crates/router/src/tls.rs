@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ambo_model::Hostname;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -13,7 +13,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// A certificate chain with its key, and the hosts that it is shown for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Certificate {
     hosts: Vec<Hostname>,
     key: Arc<CertifiedKey>,
@@ -40,6 +40,12 @@ pub enum CertificateError {
 }
 
 impl Certificate {
+    /// The chain with its key, for other servers of the platform.
+    #[must_use]
+    pub fn certified_key(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.key)
+    }
+
     /// Reads a chain and its key. That they belong together is checked.
     ///
     /// # Errors
@@ -59,13 +65,17 @@ impl Certificate {
 /// Chooses a certificate for each handshake: the name's own, a wildcard's, the default.
 #[derive(Debug)]
 pub(crate) struct Certificates {
-    default: Option<Arc<CertifiedKey>>,
+    default: ArcSwapOption<CertifiedKey>,
     by_host: ArcSwap<HashMap<Box<str>, Arc<CertifiedKey>>>,
 }
 
 impl Certificates {
     pub(crate) fn new(default: Option<Certificate>) -> Self {
-        Self { default: default.map(|certificate| certificate.key), by_host: ArcSwap::default() }
+        Self { default: ArcSwapOption::new(default.map(|certificate| certificate.key)), by_host: ArcSwap::default() }
+    }
+
+    pub(crate) fn replace_default(&self, certificate: Certificate) {
+        self.default.store(Some(certificate.key));
     }
 
     pub(crate) fn replace(&self, certificates: Vec<Certificate>) {
@@ -88,7 +98,7 @@ impl Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        hello.server_name().and_then(|name| self.find(name)).or_else(|| self.default.clone())
+        hello.server_name().and_then(|name| self.find(name)).or_else(|| self.default.load_full())
     }
 }
 

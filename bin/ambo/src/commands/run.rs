@@ -43,7 +43,7 @@ fn detached(context: &Context, app: &str, dyno: &Dyno) -> Outcome {
 
 async fn attend(client: &ambo_client::Client, dyno: &Dyno, terminal: bool) -> Outcome<Exit> {
     let url =
-        dyno.attach_url.as_deref().ok_or_else(|| Failure::failed(format!("{} cannot be attached to", dyno.name)))?;
+        dyno.websocket_url().ok_or_else(|| Failure::failed(format!("{} cannot be attached to", dyno.name)))?;
     let (input, output) = client.attach(url).await?;
     Session { input, output, terminal }.run().await
 }

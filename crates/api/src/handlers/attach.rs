@@ -8,7 +8,8 @@ use ambo_api_types::attach::ATTACH_DATA_BYTES_MAX;
 use ambo_api_types::{AttachInput, AttachOutput};
 use ambo_controller::attach::AttachTarget;
 use ambo_controller::{ControllerError, chain};
-use ambo_scheduler::{Attached, AttachedControl, AttachedInput, AttachedOutput, TerminalSize};
+use ambo_rendezvous::{FromUser, Gone, ToUser, UserInput, carry};
+use ambo_scheduler::{AttachedOutput, TerminalSize};
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -16,7 +17,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
-use tokio::io::AsyncWriteExt;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::error::ApiError;
 use crate::path::Path;
@@ -30,8 +31,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const SEND_DURATION_MAX: Duration = Duration::from_secs(60);
 /// What a shell answers for a program that cannot be started.
 const EXIT_CANNOT_START: i32 = 126;
-/// What a program ends with whose end could not be learned.
-const EXIT_UNKNOWN: i32 = 255;
 
 pub(crate) async fn attach(
     State(api): State<Api>,
@@ -47,138 +46,102 @@ pub(crate) async fn attach(
 }
 
 async fn session(api: Api, target: AttachTarget, socket: WebSocket) {
-    let (mut sink, stream) = socket.split();
-    let started = match target {
-        AttachTarget::Run(spec) => api.controller.run_start(*spec).await,
-        AttachTarget::Exec(instance, exec) => api.controller.exec_start(&instance, exec).await,
-    };
-    match started {
-        Ok(attached) => joined(&api, attached, sink, stream).await,
-        Err(error) => refused(&mut sink, &error).await,
-    }
-}
-
-async fn refused(sink: &mut SplitSink<WebSocket, Message>, error: &ControllerError) {
-    let text = format!("{}\r\n", chain(error));
-    for frame in [AttachOutput::Stderr(text.as_bytes()), AttachOutput::Exit(EXIT_CANNOT_START)] {
-        if send(sink, &frame).await.is_err() {
-            return;
-        }
-    }
-    let _ = sink.close().await;
-}
-
-/// The client has gone, or takes nothing in.
-struct Gone;
-
-async fn send(sink: &mut SplitSink<WebSocket, Message>, frame: &AttachOutput<'_>) -> Result<(), Gone> {
-    message(sink, Message::Binary(frame.encode().into())).await
-}
-
-async fn message(sink: &mut SplitSink<WebSocket, Message>, message: Message) -> Result<(), Gone> {
-    match tokio::time::timeout(SEND_DURATION_MAX, sink.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(Gone),
-    }
-}
-
-async fn joined(
-    api: &Api,
-    attached: Attached,
-    mut sink: SplitSink<WebSocket, Message>,
-    stream: SplitStream<WebSocket>,
-) {
-    let Attached { input, output, control } = attached;
-    let ended = tokio::select! {
-        ended = outgoing(output, &mut sink) => ended,
-        // The client's end of input is no end of the session; this one returns when the client is gone.
-        Gone = incoming(stream, input, &*control) => Err(Gone),
-        () = api.shutdown.cancelled() => Err(Gone),
-    };
-    if ended.is_err() {
-        if let Err(error) = control.terminate().await {
-            tracing::warn!(error = %chain(&error), "cannot end a program whose user has left");
-        }
-        let _ = tokio::time::timeout(SEND_DURATION_MAX, sink.close()).await;
-        return;
-    }
-    let code = control.exit_code().await.unwrap_or_else(|error| {
-        tracing::warn!(error = %chain(&error), "cannot learn how a program ended");
-        EXIT_UNKNOWN
-    });
-    if send(&mut sink, &AttachOutput::Exit(code)).await.is_ok() {
-        let _ = tokio::time::timeout(SEND_DURATION_MAX, sink.close()).await;
-    }
-}
-
-/// From the program to the client, until the program has said all.
-async fn outgoing(
-    mut output: std::pin::Pin<
-        Box<dyn futures::Stream<Item = Result<AttachedOutput, ambo_scheduler::SchedulerError>> + Send>,
-    >,
-    sink: &mut SplitSink<WebSocket, Message>,
-) -> Result<(), Gone> {
+    let (sink, stream) = socket.split();
     let mut pings = tokio::time::interval(PING_INTERVAL);
-    pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let said = tokio::select! {
-            said = output.next() => said,
-            _ = pings.tick() => {
-                message(sink, Message::Ping(Bytes::new())).await?;
-                continue;
-            }
-        };
-        let (data, is_stderr) = match said {
-            None => return Ok(()),
-            Some(Ok(AttachedOutput::Stdout(data))) => (data, false),
-            Some(Ok(AttachedOutput::Stderr(data))) => (data, true),
-            Some(Err(error)) => {
-                let text = format!("{}\r\n", chain(&error));
-                send(sink, &AttachOutput::Stderr(text.as_bytes())).await?;
-                return Ok(());
-            }
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut to, mut from) = (ToWebSocket { sink, pings }, FromWebSocket { stream });
+    match api.controller.attach_start(target).await {
+        Ok(attached) => carry(attached, &mut to, &mut from, &api.shutdown).await,
+        Err(error) => to.refuse(&error).await,
+    }
+}
+
+/// The user's end that is written.
+struct ToWebSocket {
+    sink: SplitSink<WebSocket, Message>,
+    pings: Interval,
+}
+
+impl ToWebSocket {
+    async fn send(&mut self, frame: &AttachOutput<'_>) -> Result<(), Gone> {
+        self.message(Message::Binary(frame.encode().into())).await
+    }
+
+    async fn message(&mut self, message: Message) -> Result<(), Gone> {
+        match tokio::time::timeout(SEND_DURATION_MAX, self.sink.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Gone),
+        }
+    }
+
+    async fn refuse(&mut self, error: &ControllerError) {
+        if self.failure(&chain(error)).await.is_ok() {
+            self.exit(EXIT_CANNOT_START).await;
+        }
+    }
+}
+
+impl ToUser for ToWebSocket {
+    async fn output(&mut self, output: AttachedOutput) -> Result<(), Gone> {
+        let (data, is_stderr) = match output {
+            AttachedOutput::Stdout(data) => (data, false),
+            AttachedOutput::Stderr(data) => (data, true),
         };
         for piece in data.chunks(ATTACH_DATA_BYTES_MAX) {
             let frame = if is_stderr { AttachOutput::Stderr(piece) } else { AttachOutput::Stdout(piece) };
-            send(sink, &frame).await?;
+            self.send(&frame).await?;
         }
+        Ok(())
     }
-}
 
-/// From the client to the program, until the client has gone.
-async fn incoming(mut stream: SplitStream<WebSocket>, input: AttachedInput, control: &dyn AttachedControl) -> Gone {
-    let mut input = Some(input);
-    while let Some(Ok(message)) = stream.next().await {
-        let frame = match message {
-            Message::Binary(frame) => frame,
-            Message::Close(_) => return Gone,
-            Message::Text(_) | Message::Ping(_) | Message::Pong(_) => continue,
-        };
-        match AttachInput::decode(&frame) {
-            Ok(AttachInput::Data(data)) => {
-                // A program that reads no more is no reason to end: it may still have something to say.
-                if let Some(open) = &mut input
-                    && (open.write_all(data).await.is_err() || open.flush().await.is_err())
-                {
-                    input = None;
-                }
-            }
-            Ok(AttachInput::Resize(size)) => {
-                let size = TerminalSize { columns: size.columns.max(1), rows: size.rows.max(1) };
-                if let Err(error) = control.resize(size).await {
-                    tracing::debug!(error = %chain(&error), "a terminal was not resized");
-                }
-            }
-            Ok(AttachInput::End) => {
-                if let Some(mut open) = input.take() {
-                    let _ = open.shutdown().await;
-                }
-            }
-            Err(error) => {
-                tracing::debug!(%error, "a client sent nonsense");
+    async fn watch(&mut self) -> Gone {
+        loop {
+            self.pings.tick().await;
+            if self.message(Message::Ping(Bytes::new())).await.is_err() {
                 return Gone;
             }
         }
     }
-    Gone
+
+    async fn failure(&mut self, text: &str) -> Result<(), Gone> {
+        self.send(&AttachOutput::Stderr(format!("{text}\r\n").as_bytes())).await
+    }
+
+    async fn exit(&mut self, code: i32) {
+        if self.send(&AttachOutput::Exit(code)).await.is_ok() {
+            self.close().await;
+        }
+    }
+
+    async fn close(&mut self) {
+        let _ = tokio::time::timeout(SEND_DURATION_MAX, self.sink.close()).await;
+    }
+}
+
+/// The user's end that is read.
+struct FromWebSocket {
+    stream: SplitStream<WebSocket>,
+}
+
+impl FromUser for FromWebSocket {
+    async fn next(&mut self) -> Option<UserInput> {
+        loop {
+            let frame = match self.stream.next().await? {
+                Ok(Message::Binary(frame)) => frame,
+                Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_)) => continue,
+                Ok(Message::Close(_)) | Err(_) => return None,
+            };
+            return match AttachInput::decode(&frame) {
+                Ok(AttachInput::Data(data)) => Some(UserInput::Data(frame.slice_ref(data))),
+                Ok(AttachInput::Resize(size)) => {
+                    Some(UserInput::Resize(TerminalSize { columns: size.columns.max(1), rows: size.rows.max(1) }))
+                }
+                Ok(AttachInput::End) => Some(UserInput::End),
+                Err(error) => {
+                    tracing::debug!(%error, "a client sent nonsense");
+                    None
+                }
+            };
+        }
+    }
 }

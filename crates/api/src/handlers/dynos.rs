@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ambo_api_types::{Dyno, DynoCreate, Instance, ReleaseReference};
+use ambo_api_types::{Dyno, DynoCreate, DynoExtra, Instance, ReleaseReference};
 use ambo_controller::accounts::{Caller, Permission};
 use ambo_controller::attach::AttachTarget;
 use ambo_controller::instances::{InstanceView, RunRequest};
@@ -68,6 +68,7 @@ fn wire(app: &App, view: InstanceView, release: Option<ReleaseReference>) -> Ins
         state: view.state.to_owned(),
         attach_url: None,
         release,
+        ambo: None,
         app: app_reference(app),
         created_at: at,
         updated_at: at,
@@ -155,11 +156,21 @@ fn check(wanted: &DynoCreate) -> Result<(), ApiError> {
     }
 }
 
-/// Opens a session for somebody to attach to.
-fn open(api: &Api, base: &BaseUrl, target: AttachTarget) -> Result<String, ApiError> {
+/// Opens a session for somebody to attach to, and says so in the answer: both doors, whoever asks. The client takes the one
+/// that it knows.
+fn open(api: &Api, base: &BaseUrl, target: AttachTarget, dyno: &mut Dyno) -> Result<(), ApiError> {
     let busy = || ApiError::unavailable("too many sessions wait for somebody to attach: try again in a minute");
     let secret = api.controller.attach.open(target).ok_or_else(busy)?;
-    Ok(format!("{}/ambo/attach/{secret}", base.websocket()))
+    let websocket = format!("{}/ambo/attach/{secret}", base.websocket());
+    dyno.attach_url = Some(match &api.settings.rendezvous {
+        Some(address) => {
+            let host = address.host.as_deref().unwrap_or_else(|| base.host());
+            format!("rendezvous://{host}:{}/{secret}", address.port)
+        }
+        None => websocket.clone(),
+    });
+    dyno.ambo = Some(DynoExtra { attach_url: websocket });
+    Ok(())
 }
 
 pub(crate) async fn create(
@@ -191,12 +202,13 @@ pub(crate) async fn create(
         state: "starting".to_owned(),
         attach_url: None,
         release: Releases::new(&api, &caller).reference(&app, spec.release).await?,
+        ambo: None,
         app: app_reference(&app),
         created_at: now,
         updated_at: now,
     };
     if attach {
-        dyno.attach_url = Some(open(&api, &base, AttachTarget::Run(Box::new(spec)))?);
+        open(&api, &base, AttachTarget::Run(Box::new(spec)), &mut dyno)?;
     } else {
         drop(api.controller.run_start(spec).await?);
     }
@@ -225,7 +237,7 @@ pub(crate) async fn exec(
     let release = Releases::new(&api, &caller).reference(&app, instance.workload.release).await?;
     let view = InstanceView { instance: instance.clone(), state: "up", command: wanted.command };
     let mut dyno = wire(&app, view, release).dyno;
-    dyno.attach_url = Some(open(&api, &base, AttachTarget::Exec(Box::new(instance), exec))?);
+    open(&api, &base, AttachTarget::Exec(Box::new(instance), exec), &mut dyno)?;
     Ok((StatusCode::CREATED, Answer(dyno)))
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod app_transfers;
 pub(crate) mod apps;
 pub(crate) mod attach;
 pub(crate) mod authorizations;
+pub(crate) mod authority;
 pub(crate) mod build_stream;
 pub(crate) mod builds;
 pub(crate) mod collaborators;

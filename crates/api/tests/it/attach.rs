@@ -66,7 +66,7 @@ async fn attach(address: std::net::SocketAddr, attach_url: &str) -> Result<Sessi
 async fn run(world: &World, ann: &Person, wanted: serde_json::Value) -> String {
     let dyno = world.post(&ann.token, "/apps/photos/dynos", wanted).await.expect(201);
     assert!(dyno["name"].as_str().unwrap().starts_with("run."), "{dyno}");
-    dyno["attach_url"].as_str().unwrap().to_owned()
+    dyno["ambo"]["attach_url"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_program_runs_inside_a_live_instance() {
     let wanted = json!({ "command": "echo inside", "force_no_tty": true });
     let dyno = world.post(&ann.token, "/apps/photos/dynos/worker.1", wanted).await.expect(201);
     assert_eq!(dyno["name"], "worker.1");
-    let said = attach(address, dyno["attach_url"].as_str().unwrap()).await.unwrap().rest().await;
+    let said = attach(address, dyno["ambo"]["attach_url"].as_str().unwrap()).await.unwrap().rest().await;
     assert_eq!(said, Said { stdout: "inside\n".into(), stderr: String::new(), code: Some(0) });
 }
 
@@ -145,7 +145,7 @@ async fn a_detached_run_needs_nobody() {
     let (world, ann, _) = served().await;
     let wanted = json!({ "command": "echo alone; sleep infinity", "attach": false });
     let dyno = world.post(&ann.token, "/apps/photos/dynos", wanted).await.expect(201);
-    assert!(dyno["attach_url"].is_null());
+    assert!(dyno["ambo"]["attach_url"].is_null());
     let name = dyno["name"].as_str().unwrap();
     let listed = world.get(&ann.token, "/apps/photos/dynos").await.expect(200);
     assert!(listed.as_array().unwrap().iter().any(|dyno| dyno["name"] == name), "{listed}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ambo_api::{Api, ApiSettings};
+use ambo_api::{Api, ApiSettings, RendezvousAddress};
 use ambo_builder::{BuildError, BuildLimits, BuildOutput, BuildRequest, ImageBuilder, ImageImport, RegistryLogin};
 use ambo_controller::accounts::{Accounts, Caller, TokenRequest, TokenScope};
 use ambo_controller::ports::{Artifacts, CollectedImages, KeptImagesSource, Routes};
@@ -217,7 +217,15 @@ impl World {
         let control = tokio::spawn(Arc::clone(&controller).run());
         let uploads = dir.path().join("uploads");
         std::fs::create_dir(&uploads).unwrap();
-        let api = ApiSettings { version: "0.0.0".to_owned(), url: None, ssh: None, uploads, upload_bytes_max: 1 << 20 };
+        let api = ApiSettings {
+            version: "0.0.0".to_owned(),
+            url: None,
+            ssh: None,
+            rendezvous: Some(RendezvousAddress { host: None, port: 7051 }),
+            authority: None,
+            uploads,
+            upload_bytes_max: 1 << 20,
+        };
         let shutdown = CancellationToken::new();
         let router = ambo_api::router(Api::new(controller.clone(), api, shutdown.clone()));
         Self { router, controller, engine, builder, shutdown, control, _dir: dir }

@@ -1,0 +1,191 @@
+//! The platform's own certificate authority, for machines to whose names nobody else has issued a certificate.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use ambo_model::Secret;
+use anyhow::Context;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
+
+use super::Pem;
+use crate::data::Data;
+use crate::settings::Settings;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long the root is good: clients are told once.
+const ROOT_LIFE: Duration = Duration::from_secs(20 * 365 * 24 * 60 * 60);
+/// How long what it issues is good; the longest that browsers take is 398 days.
+const LIFE: Duration = Duration::from_secs(397 * 24 * 60 * 60);
+/// How long before its end a certificate is replaced.
+const RENEWAL: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+/// The authority with what it has issued, below the data directory.
+#[derive(Debug)]
+pub(super) struct Authority {
+    directory: PathBuf,
+    names: Vec<String>,
+    /// Tells the roots of different platforms apart.
+    platform: String,
+    root: String,
+    key: Secret,
+}
+
+impl Authority {
+    /// Reads the authority, or makes it.
+    pub(super) fn open(settings: &Settings, data: &Data) -> anyhow::Result<Self> {
+        Self::at(&data.path().join("tls"), data.platform_id()?, names(settings))
+    }
+
+    fn at(directory: &Path, platform: String, names: Vec<String>) -> anyhow::Result<Self> {
+        fs::create_dir_all(directory).context("keep the platform's certificate authority")?;
+        let (root_path, key_path) = (directory.join("ca.crt"), directory.join("ca.key"));
+        let known = fs::read_to_string(&root_path).and_then(|root| Ok((root, fs::read_to_string(&key_path)?)));
+        let (root, key) = match known {
+            Ok(known) => known,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let key = KeyPair::generate().context("make a key")?;
+                let root = root_params(&platform)?.self_signed(&key).context("make a certificate authority")?.pem();
+                // The key first: a root without its key would be trusted for nothing.
+                write_private(&key_path, &key.serialize_pem())?;
+                write_private(&root_path, &root)?;
+                (root, key.serialize_pem())
+            }
+            Err(error) => return Err(error).context("read the platform's certificate authority"),
+        };
+        Ok(Self { directory: directory.to_owned(), names, platform, root, key: Secret::new(key) })
+    }
+
+    /// The root, PEM.
+    pub(super) fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// The certificate that is good now for the platform's names; issues one when there is none, or not for long.
+    pub(super) fn certificate(&self, now: SystemTime) -> anyhow::Result<Pem> {
+        let path = |name: &str| self.directory.join(name);
+        let (chain_path, key_path, about_path) = (path("platform.crt"), path("platform.key"), path("platform.about"));
+        let about = fs::read_to_string(&about_path).unwrap_or_default();
+        if self.is_good(&about, now)
+            && let (Ok(chain), Ok(key)) = (fs::read_to_string(&chain_path), fs::read_to_string(&key_path))
+        {
+            return Ok(Pem { chain, key: Secret::new(key) });
+        }
+        let (chain, key) = self.issue(now).context("issue the platform's certificate")?;
+        // What is written down about it comes last: cut off before, it is issued again.
+        let _ = fs::remove_file(&about_path);
+        write_private(&key_path, &key)?;
+        write_private(&chain_path, &chain)?;
+        write_private(&about_path, &format!("{}\n{}\n", seconds(now + LIFE), self.names.join("\n")))?;
+        Ok(Pem { chain, key: Secret::new(key) })
+    }
+
+    /// Whether the certificate that this was written about is for our names, and for long enough.
+    fn is_good(&self, about: &str, now: SystemTime) -> bool {
+        let mut lines = about.lines();
+        let ends: u64 = lines.next().and_then(|line| line.parse().ok()).unwrap_or(0);
+        ends > seconds(now + RENEWAL) && lines.eq(self.names.iter().map(String::as_str))
+    }
+
+    fn issue(&self, now: SystemTime) -> anyhow::Result<(String, String)> {
+        let issuer = Issuer::new(root_params(&self.platform)?, KeyPair::from_pem(self.key.reveal())?);
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(self.names.clone())?;
+        params.distinguished_name.push(DnType::CommonName, self.names.first().cloned().unwrap_or_default());
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let epoch = date_time_ymd(1970, 1, 1);
+        params.not_before = epoch + Duration::from_secs(seconds(now - DAY));
+        params.not_after = epoch + Duration::from_secs(seconds(now + LIFE));
+        let certificate = params.signed_by(&key, &issuer)?;
+        Ok((format!("{}{}", certificate.pem(), self.root), key.serialize_pem()))
+    }
+}
+
+/// The names that users reach the platform by.
+fn names(settings: &Settings) -> Vec<String> {
+    let mut names = vec![settings.domain.to_string(), format!("*.{}", settings.domain)];
+    names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
+    let api = settings.api_url.parse::<url::Url>().ok();
+    names.extend(api.as_ref().and_then(url::Url::host_str).map(|host| host.trim_matches(['[', ']']).to_owned()));
+    let rendezvous = settings.rendezvous_address.rsplit_once(':').map(|(host, _)| host);
+    names.extend(rendezvous.map(|host| host.trim_matches(['[', ']']).to_owned()));
+    for address in [settings.listen_api.ip(), settings.listen_rendezvous.ip()] {
+        if !address.is_unspecified() {
+            names.push(address.to_string());
+        }
+    }
+    let mut met = std::collections::HashSet::new();
+    names.retain(|name| met.insert(name.clone()));
+    names
+}
+
+/// The root but for its key; the same each time, so that what it issues names it rightly.
+fn root_params(platform: &str) -> anyhow::Result<CertificateParams> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    let short = platform.get(..8).unwrap_or(platform);
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, format!("Ambo platform {short}"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    let (now, epoch) = (SystemTime::now(), date_time_ymd(1970, 1, 1));
+    params.not_before = epoch + Duration::from_secs(seconds(now - DAY));
+    params.not_after = epoch + Duration::from_secs(seconds(now + ROOT_LIFE));
+    Ok(params)
+}
+
+fn seconds(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Replaces a file whole, readable by us alone.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let failed = || format!("write {}", path.display());
+    let new = path.with_extension("new");
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).with_context(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(failed)?;
+    fs::rename(&new, path).with_context(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn authority(directory: &Path, names: &[&str]) -> Authority {
+        Authority::at(directory, "0123456789".to_owned(), names.iter().map(|name| (*name).to_owned()).collect())
+            .unwrap()
+    }
+
+    #[test]
+    fn a_certificate_is_issued_once_and_again_when_it_ends_or_names_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let first = authority(dir.path(), &["localhost", "127.0.0.1"]);
+        let issued = first.certificate(now).unwrap();
+        let again = authority(dir.path(), &["localhost", "127.0.0.1"]);
+        assert_eq!(again.root(), first.root());
+        assert_eq!(again.certificate(now).unwrap(), issued);
+        let late = again.certificate(now + LIFE - RENEWAL / 2).unwrap();
+        assert_ne!(late, issued);
+        let renamed = authority(dir.path(), &["localhost", "example.com"]);
+        assert_ne!(renamed.certificate(now).unwrap(), late);
+        assert_eq!(renamed.root(), first.root());
+    }
+
+    #[test]
+    fn keys_are_for_us_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        authority(dir.path(), &["localhost"]).certificate(SystemTime::now()).unwrap();
+        for name in ["ca.key", "platform.key"] {
+            assert_eq!(fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+}
