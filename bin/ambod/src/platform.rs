@@ -125,6 +125,7 @@ impl Platform {
 
     /// Serves: the router first, with its last good table; then everything else.
     pub(crate) fn start(self, drain: Duration) -> Running {
+        let handle = self.router.handle();
         let router = RunningRouter::start(self.router);
         let accepting = CancellationToken::new();
         let mut roles = JoinSet::new();
@@ -149,7 +150,6 @@ impl Platform {
             ssh.run(stop).await;
             "SSH"
         });
-        let api = ambo_api::router(Api::new(self.controller.clone(), self.api, accepting.clone()));
         let (rendezvous, stop) = (self.rendezvous, accepting.clone());
         roles.spawn(async move {
             rendezvous.run(stop).await;
@@ -160,6 +160,7 @@ impl Platform {
             certificate.run(handle, stop).await;
             "platform certificate"
         });
+        let api = ambo_api::router(Api::new(self.controller.clone(), self.api, accepting.clone()));
         let api = api.merge(self.git.http_router());
         let (listener, stop) = (self.api_listener, accepting.clone());
         roles.spawn(async move {
@@ -355,15 +356,13 @@ fn api_settings(settings: &Settings, data: &Path, certificate: &PlatformCertific
         version: env!("CARGO_PKG_VERSION").to_owned(),
         url: Some(settings.api_url.clone()).filter(|url| !url.is_empty()),
         ssh: Some(SshAddress { host: settings.listen_ssh.ip().to_string(), port: settings.listen_ssh.port() }),
-        uploads,
         rendezvous: Some(rendezvous_address(settings)?),
         authority: certificate.authority().map(str::to_owned),
+        uploads,
         upload_bytes_max: settings.source_max.as_u64(),
     })
 }
 
-fn from_std(listener: std::net::TcpListener) -> anyhow::Result<TcpListener> {
-    listener.set_nonblocking(true)?;
 fn rendezvous_address(settings: &Settings) -> anyhow::Result<RendezvousAddress> {
     let given = settings.rendezvous_address.as_str();
     if given.is_empty() {
@@ -376,6 +375,8 @@ fn rendezvous_address(settings: &Settings) -> anyhow::Result<RendezvousAddress> 
     Ok(RendezvousAddress { host: Some(host.to_owned()), port })
 }
 
+fn from_std(listener: std::net::TcpListener) -> anyhow::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
     Ok(TcpListener::from_std(listener)?)
 }
 
