@@ -4,13 +4,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ambo_builder::ImageBuilder;
-use ambo_controller::chain;
-use ambo_controller::{Controller, chain};
 use ambo_controller::ports::{Artifacts, CollectedImages, KeptImages, KeptImagesSource, Routes};
+use ambo_controller::{Controller, chain};
 use ambo_gitreceive::GitServer;
 use ambo_model::{AppId, ImageDigest, ImageReference, InstanceId, RouteTable, Secret, Timestamp};
-use ambo_rendezvous::{Programs, StartedProgram};
 use ambo_registry::{Keep, KeepTags, Registry, Retained, Retention};
+use ambo_rendezvous::{Programs, StartedProgram};
 use ambo_router::RouterHandle;
 use ambo_scheduler_docker::{RegistryLogin, RegistryLogins};
 use async_trait::async_trait;
@@ -29,6 +28,7 @@ impl Routes for LocalRoutes {
         self.0.drained(instances, deadline).await;
     }
 }
+
 /// What those who attach at the rendezvous find.
 pub(crate) struct AttachedPrograms(pub(crate) Arc<Controller>);
 
@@ -41,7 +41,6 @@ impl Programs for AttachedPrograms {
         Some(started.map(|attached| StartedProgram { attached, has_terminal }).map_err(|error| chain(&error)))
     }
 }
-
 
 /// The registry, the git server and the engine's own copies of images. The first two know the control plane, and so are
 /// given only once it is there.

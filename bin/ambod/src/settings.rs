@@ -132,7 +132,6 @@ settings! {
     listen_ssh: SocketAddr = loopback(7022), "AMBO_LISTEN_SSH";
     /// Address of the image registry; the container engine pulls from it
     listen_registry: SocketAddr = loopback(7050), "AMBO_LISTEN_REGISTRY";
-    /// Domain below which apps get their hosts: <app>.<domain>
     /// Address at which Heroku's client attaches to one-off runs: TLS of its own
     listen_rendezvous: SocketAddr = loopback(7051), "AMBO_LISTEN_RENDEZVOUS";
     /// Host and port of that address as users reach it, when they are not the API's host and its own port: run.example.com:5000
@@ -141,6 +140,7 @@ settings! {
     tls_certificate: String = String::new(), "AMBO_TLS_CERTIFICATE";
     /// File with the private key of tls-certificate (PEM)
     tls_key: String = String::new(), "AMBO_TLS_KEY";
+    /// Domain below which apps get their hosts: <app>.<domain>
     domain: Hostname = localhost(), "AMBO_DOMAIN";
     /// URL of the API as users reach it, when it is not its address: https://ambo.example.com
     api_url: String = String::new(), "AMBO_API_URL";

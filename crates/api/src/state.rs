@@ -19,21 +19,30 @@ pub struct ApiSettings {
     pub url: Option<String>,
     /// Where git over SSH is served, if it is.
     pub ssh: Option<SshAddress>,
+    /// Where Heroku's client attaches to programs, if it can.
+    pub rendezvous: Option<RendezvousAddress>,
+    /// The certificate of the authority that the platform's own certificates are issued by, PEM; for clients to trust.
+    pub authority: Option<String>,
     /// Where uploads lie while they are built. The directory must exist.
     pub uploads: PathBuf,
     /// Largest upload, in bytes.
     pub upload_bytes_max: u64,
 }
 
-    /// Where Heroku's client attaches to programs, if it can.
-    pub rendezvous: Option<RendezvousAddress>,
-    /// The certificate of the authority that the platform's own certificates are issued by, PEM; for clients to trust.
-    pub authority: Option<String>,
 /// Where git over SSH is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshAddress {
     /// Host.
     pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// Where Heroku's client attaches to programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RendezvousAddress {
+    /// Host; when `None`, the one that the client reaches the API at.
+    pub host: Option<String>,
     /// Port.
     pub port: u16,
 }
@@ -46,15 +55,6 @@ pub struct Api {
     pub(crate) log_tokens: Arc<LogTokens>,
     /// Ends streams that would never end by themselves.
     pub(crate) shutdown: CancellationToken,
-/// Where Heroku's client attaches to programs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RendezvousAddress {
-    /// Host; when `None`, the one that the client reaches the API at.
-    pub host: Option<String>,
-    /// Port.
-    pub port: u16,
-}
-
 }
 
 impl Api {
