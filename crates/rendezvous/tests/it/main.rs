@@ -1,0 +1,4 @@
+//! The rendezvous over real TLS on the loopback.
+
+mod protocol;
+mod stage;
