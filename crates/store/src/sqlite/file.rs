@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::backend;
 use crate::port::StoreError;
@@ -51,12 +51,31 @@ const MIGRATIONS: [&str; 1] = ["
     ) STRICT;
 "];
 
+/// Why a file cannot be the state, though SQLite may be content with it.
 #[derive(Debug, thiserror::Error)]
-enum SchemaError {
+enum Unfit {
     #[error(
         "it has schema {found}, this version of Ambo knows up to {known}: install the version that wrote it or restore a backup"
     )]
     Newer { found: usize, known: usize },
+    #[error("it is no state of Ambo's, or damaged: restore a backup, or move it away to begin anew")]
+    NoState,
+    #[error("its file system cannot keep a write-ahead log ({mode} instead): put the data directory on a local disk")]
+    NoLog { mode: String },
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl Unfit {
+    fn into_store_error(self, doing: String) -> StoreError {
+        match self {
+            Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+                Self::NoState.into_store_error(doing)
+            }
+            Self::Sqlite(error) => backend(doing, error),
+            unfit => StoreError::Backend { doing, source: Box::new(unfit) },
+        }
+    }
 }
 
 /// Opens the connection that writes, makes the file when it is absent and brings it to the current schema.
@@ -65,11 +84,9 @@ pub(super) fn writer_open(path: &Path, file_bytes_max: Option<u64>) -> Result<Co
     file_ensure(path).map_err(|source| StoreError::Backend { doing: doing(), source: Box::new(source) })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|error| backend(doing(), error))?;
-    writer_prepare(&connection, file_bytes_max).map_err(|error| backend(doing(), error))?;
-    match migrate(&mut connection).map_err(|error| backend(doing(), error))? {
-        Ok(()) => Ok(connection),
-        Err(error) => Err(StoreError::Backend { doing: doing(), source: Box::new(error) }),
-    }
+    let prepared = writer_prepare(&connection, file_bytes_max).and_then(|()| migrate(&mut connection));
+    prepared.map_err(|unfit| unfit.into_store_error(doing()))?;
+    Ok(connection)
 }
 
 /// Opens a connection that only reads.
@@ -99,9 +116,14 @@ fn file_ensure(path: &Path) -> io::Result<()> {
     }
 }
 
-fn writer_prepare(connection: &Connection, file_bytes_max: Option<u64>) -> rusqlite::Result<()> {
+fn writer_prepare(connection: &Connection, file_bytes_max: Option<u64>) -> Result<(), Unfit> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // Where it cannot, SQLite keeps the mode that it had, and says no more than that.
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Unfit::NoLog { mode });
+    }
+    // With a log, NORMAL syncs at checkpoints only: a power cut would take back commits that were acknowledged.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;
     connection.pragma_update(None, "journal_size_limit", i64::try_from(LOG_BYTES_KEPT).unwrap_or(i64::MAX))?;
@@ -114,13 +136,13 @@ fn writer_prepare(connection: &Connection, file_bytes_max: Option<u64>) -> rusql
     Ok(())
 }
 
-fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), SchemaError>> {
+fn migrate(connection: &mut Connection) -> Result<(), Unfit> {
     let found: usize =
         connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map(|version| {
             usize::try_from(version).unwrap_or(usize::MAX) // A negative version is nobody's.
         })?;
     if found > MIGRATIONS.len() {
-        return Ok(Err(SchemaError::Newer { found, known: MIGRATIONS.len() }));
+        return Err(Unfit::Newer { found, known: MIGRATIONS.len() });
     }
     for (index, step) in MIGRATIONS.iter().enumerate().skip(found) {
         let transaction = connection.transaction()?;
@@ -128,5 +150,27 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), SchemaErr
         transaction.pragma_update(None, "user_version", i64::try_from(index + 1).unwrap_or(i64::MAX))?;
         transaction.commit()?;
     }
-    Ok(Ok(()))
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What makes an acknowledged commit outlive a power cut. A test cannot cut the power, so it reads the settings.
+    #[test]
+    fn a_commit_is_synced_before_it_is_acknowledged() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = writer_open(&directory.path().join("state.db"), None).unwrap();
+        let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!((synchronous, mode.as_str()), (2, "wal"), "FULL, with a write-ahead log");
+    }
+
+    #[test]
+    fn a_file_system_without_a_log_is_refused() {
+        let connection = Connection::open_in_memory().unwrap();
+        let refused = writer_prepare(&connection, None).unwrap_err();
+        assert!(matches!(refused, Unfit::NoLog { .. }) && refused.to_string().contains("local disk"), "{refused}");
+    }
 }

@@ -260,7 +260,9 @@ async fn a_file_that_is_no_store_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("state.db");
     std::fs::write(&path, "not a database at all, but long enough to look like a header").expect("writes");
-    assert!(matches!(SqliteStore::open(&path), Err(StoreError::Backend { .. })));
+    let refused = SqliteStore::open(&path).expect_err("refused");
+    let StoreError::Backend { source, .. } = refused else { panic!("{refused:?}") };
+    assert!(source.to_string().contains("restore a backup"), "{source}");
     assert!(matches!(SqliteStore::open(&directory.path().join("absent/state.db")), Err(StoreError::Backend { .. })));
 }
 
