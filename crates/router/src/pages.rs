@@ -14,7 +14,28 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 struct Words {
     id: &'static str,
     title: &'static str,
+    /// What happened.
     text: &'static str,
+    /// What a visitor can do.
+    advice: &'static str,
+    /// What the app's developer can do.
+    remedy: Option<Remedy>,
+}
+
+impl Words {
+    const fn new(id: &'static str, title: &'static str, text: &'static str, advice: &'static str) -> Self {
+        Self { id, title, text, advice, remedy: None }
+    }
+
+    const fn remedy(self, text: &'static str, commands: &'static [&'static str]) -> Self {
+        Self { remedy: Some(Remedy { text, commands }), ..self }
+    }
+}
+
+/// Commands that show the cause or take it away.
+struct Remedy {
+    text: &'static str,
+    commands: &'static [&'static str],
 }
 
 /// The form in which the client wants to be told.
@@ -80,46 +101,54 @@ pub(crate) fn fault_page(fault: Fault, form: Form, request_id: &HeaderValue) -> 
 }
 
 fn words(fault: Fault) -> Words {
-    let (id, title, text) = match fault {
-        Fault::UnknownHost => (
-            "no_such_app",
-            "No app here",
-            "No app answers to this address. Check its spelling, or add it to an app as a domain.",
-        ),
+    match fault {
+        Fault::UnknownHost => {
+            let advice = "Check its spelling, or go back to where you found it.";
+            Words::new("no_such_app", "No app here", "Nothing is served at this address.", advice)
+                .remedy("List your apps, or add this address to one:", &["ambo apps", "ambo domains:add HOST -a APP"])
+        }
         Fault::NoWebProcesses => {
-            ("no_web_processes", "Not running", "This app has no web process running at the moment.")
+            Words::new("no_web_processes", "Not running", "This app has no web process running at the moment.", LATER)
+                .remedy("Deploy it, or start a web process:", &["ambo ps -a APP", "ambo scale web=1 -a APP"])
         }
-        Fault::AppCrashed => (
-            "app_crashed",
-            "App crashed",
-            "This app's web process stops again and again. Its owner finds the reason in its log.",
-        ),
+        Fault::AppCrashed => {
+            let text = "This app stopped working and does not start again.";
+            Words::new("app_crashed", "App crashed", text, LATER).remedy("Its log says why:", LOOK)
+        }
         Fault::Maintenance => {
-            ("maintenance", "Down for maintenance", "This app is being worked on and will be back soon.")
+            let text = "This app is being worked on and will be back soon.";
+            Words::new("maintenance", "Down for maintenance", text, "Please come back in a few minutes.")
+                .remedy("Put it back into service:", &["ambo maintenance:off -a APP"])
         }
-        Fault::RequestTimeout => ("request_timeout", "No answer in time", "The app did not answer in time."),
-        Fault::ConnectTimeout | Fault::ConnectRefused => (
-            "app_unreachable",
-            "App unreachable",
-            "The app does not accept requests at the moment. Please try again shortly.",
-        ),
-        Fault::ClosedWithoutResponse | Fault::PoorResponse | Fault::ServerInterrupted | Fault::IdleConnection => (
-            "app_error",
-            "Application error",
-            "The app did not give a proper answer. Its owner finds the reason in its log.",
-        ),
+        Fault::RequestTimeout => {
+            Words::new("request_timeout", "No answer in time", "This app took too long to answer.", AGAIN)
+                .remedy("Its log says what it was busy with:", LOOK)
+        }
+        Fault::ConnectTimeout | Fault::ConnectRefused => {
+            Words::new("app_unreachable", "App unreachable", "This app does not accept requests at the moment.", SOON)
+                .remedy("See whether it is up and listens on $PORT:", LOOK)
+        }
+        Fault::ClosedWithoutResponse | Fault::PoorResponse | Fault::ServerInterrupted | Fault::IdleConnection => {
+            Words::new("app_error", "Application error", "This app did not give a proper answer.", AGAIN)
+                .remedy("Its log says why:", LOOK)
+        }
         Fault::RequestError(fault) => request_words(fault),
         Fault::ClientInterrupted | Fault::ClientIdle | Fault::ForcedClose => {
-            ("interrupted", "Request interrupted", "The request did not arrive completely.")
+            let text = "The request did not arrive completely.";
+            Words::new("interrupted", "Request interrupted", text, "Please send it again.")
         }
         Fault::Platform => {
-            ("platform_error", "Platform error", "The platform failed to serve this request. Please try again shortly.")
+            Words::new("platform_error", "Platform error", "The platform failed to serve this request.", SOON)
         }
-    };
-    Words { id, title, text }
+    }
 }
 
-fn request_words(fault: RequestFault) -> (&'static str, &'static str, &'static str) {
+const SOON: &str = "Please try again in a moment.";
+const LATER: &str = "Please try again later.";
+const AGAIN: &str = "Please try again. If you sent something, look first whether it has arrived.";
+const LOOK: &[&str] = &["ambo ps -a APP", "ambo logs -a APP"];
+
+fn request_words(fault: RequestFault) -> Words {
     let text = match fault {
         RequestFault::HostCount => "A request needs exactly one Host header.",
         RequestFault::HostInvalid => "The Host header names no host.",
@@ -130,10 +159,12 @@ fn request_words(fault: RequestFault) -> (&'static str, &'static str, &'static s
         RequestFault::Connect => "This is no forward proxy: CONNECT is not served.",
         RequestFault::Expect => "The only expectation that can be met is 100-continue.",
         RequestFault::BodyTooLarge => {
-            return ("body_too_large", "Body too large", "The request's body is larger than this platform takes.");
+            let text = "The request's body is larger than this platform takes.";
+            return Words::new("body_too_large", "Too large", text, "Send less at a time.");
         }
     };
-    ("bad_request", "Bad request", text)
+    let advice = "Your browser or program sent something that is not understood here.";
+    Words::new("bad_request", "Bad request", text, advice)
 }
 
 fn json(fault: Fault, words: &Words, request_id: &str) -> String {
@@ -144,26 +175,41 @@ fn json(fault: Fault, words: &Words, request_id: &str) -> String {
 }
 
 fn html(fault: Fault, words: &Words, request_id: &str) -> String {
-    let Words { title, text, .. } = words;
+    let Words { title, text, advice, remedy, .. } = words;
     let code = fault.code().map(|code| format!("{code} · ")).unwrap_or_default();
     let status = fault.page_status().as_u16();
+    let remedy = remedy.as_ref().map(remedy_html).unwrap_or_default();
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>\n{STYLE}</style>\n<main>\n<p class=\"status\">{status}</p>\n<h1>{title}</h1>\n<p>{text}</p>\n\
-         <footer>{code}request <code>{request_id}</code></footer>\n</main>\n</html>\n"
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"robots\" content=\"noindex\">\n<title>{title} ({status})</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n<main>\n<p class=\"status\">{status}</p>\n<h1>{title}</h1>\n<p>{text}<br>{advice}</p>\n{remedy}\
+         <footer>{code}request <code>{request_id}</code></footer>\n</main>\n</body>\n</html>\n"
     )
 }
 
-const STYLE: &str =
-    ":root { color-scheme: light dark; --ink: #1c1b22; --soft: #6b6a75; --paper: #faf9f7; --mark: #b4441f }
-@media (prefers-color-scheme: dark) { :root { --ink: #eceaf2; --soft: #9a98a6; --paper: #17161b; --mark: #f08a5d } }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper); color: var(--ink);
-  font: 1.05rem/1.6 system-ui, sans-serif }
-main { max-width: 32rem; padding: 2rem }
-h1 { margin: 0 0 .6rem; font-size: 1.9rem; line-height: 1.2 }
-.status { margin: 0; color: var(--mark); font-weight: 600; letter-spacing: .08em }
-footer { margin-top: 2.2rem; color: var(--soft); font-size: .8rem; overflow-wrap: anywhere }
+fn remedy_html(Remedy { text, commands }: &Remedy) -> String {
+    let commands = commands.join("\n");
+    format!("<section>\n<h2>Is it your app?</h2>\n<p>{text}</p>\n<pre><code>{commands}</code></pre>\n</section>\n")
+}
+
+const STYLE: &str = ":root { color-scheme: light dark; --ink: #1c1b22; --soft: #605f6a; --line: #e3e0da; --paper: #faf9f7; --mark: #a83d1a }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #eceaf2; --soft: #a3a1af; --line: #34323c; --paper: #17161b; --mark: #f08a5d }
+}
+* { box-sizing: border-box }
+body { margin: 0; min-height: 100vh; display: grid; align-items: center; justify-content: center;
+  background: var(--paper); color: var(--ink); font: 1.0625rem/1.6 system-ui, sans-serif }
+main { width: min(34rem, 100vw); padding: 3rem 1.5rem }
+h1 { margin: .25rem 0 .75rem; font-size: clamp(1.8rem, 7vw, 2.5rem); font-weight: 650; line-height: 1.15; letter-spacing: -.02em }
+p { margin: 0 }
+.status { color: var(--mark); font-weight: 600; font-variant-numeric: tabular-nums; letter-spacing: .06em }
+section { margin-top: 2.25rem; padding-top: 1.5rem; border-top: 1px solid var(--line); color: var(--soft); font-size: .9rem }
+h2 { margin: 0; font-size: inherit; color: var(--ink) }
+pre { margin: .6rem 0 0; overflow-x: auto }
+code { font-family: ui-monospace, monospace; font-size: .95em }
+pre code { color: var(--ink) }
+footer { margin-top: 2.25rem; color: var(--soft); font-size: .8rem; overflow-wrap: anywhere }
 ";
 
 #[cfg(test)]
@@ -186,12 +232,47 @@ mod tests {
         assert_eq!(Form::preferred(&HeaderMap::new()), Form::Html);
     }
 
+    /// One of each kind of page.
+    const FAULTS: [Fault; 12] = [
+        Fault::UnknownHost,
+        Fault::NoWebProcesses,
+        Fault::AppCrashed,
+        Fault::Maintenance,
+        Fault::RequestTimeout,
+        Fault::ConnectRefused,
+        Fault::ServerInterrupted,
+        Fault::RequestError(RequestFault::BodyLength),
+        Fault::RequestError(RequestFault::BodyTooLarge),
+        Fault::RequestError(RequestFault::Connect),
+        Fault::ClientIdle,
+        Fault::Platform,
+    ];
+
+    /// Bytes that a page may have.
+    const PAGE_BYTES_MAX: usize = 4096;
+
     #[test]
-    fn a_page_needs_nothing_from_elsewhere() {
-        let page = fault_page(Fault::Maintenance, Form::Html, &HeaderValue::from_static("0123456789abcdefghij"));
-        let body = std::str::from_utf8(page.body()).unwrap();
-        assert!(body.contains("H80") && body.contains("0123456789abcdefghij"));
-        assert!(!body.contains("<script") && !body.contains("http://") && !body.contains("https://"));
-        assert_eq!(page.headers()[RETRY_AFTER], "60");
+    fn every_page_is_small_and_needs_nothing_from_elsewhere() {
+        for fault in FAULTS {
+            let page = fault_page(fault, Form::Html, &HeaderValue::from_static("0123456789abcdefghij"));
+            let body = std::str::from_utf8(page.body()).unwrap();
+            assert!(body.len() < PAGE_BYTES_MAX, "{fault:?} has {} bytes", body.len());
+            assert!(body.contains("0123456789abcdefghij") && body.contains(fault.code().unwrap_or("404")), "{body}");
+            for needed in ["<html lang=\"en\">", "<title>", "<h1>", "width=device-width"] {
+                assert!(body.contains(needed), "{fault:?} lacks `{needed}`: {body}");
+            }
+            for foreign in ["<script", "http:", "https:", "url(", "@import", "src="] {
+                assert!(!body.contains(foreign), "{fault:?} has `{foreign}`: {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_says_when_to_come_back_and_what_a_developer_can_do() {
+        let page = |fault| fault_page(fault, Form::Html, &HeaderValue::from_static("0123456789abcdefghij"));
+        assert_eq!(page(Fault::Maintenance).headers()[RETRY_AFTER], "60");
+        let crashed = page(Fault::AppCrashed);
+        let body = std::str::from_utf8(crashed.body()).unwrap();
+        assert!(body.contains("ambo ps -a APP") && body.contains("ambo logs -a APP"), "{body}");
     }
 }

@@ -149,20 +149,23 @@ impl RouterHandle {
         Arc::clone(&self.shared.latest.borrow())
     }
 
-    /// Waits until no request and no tunnel is in flight to any of these, or the deadline has passed; then their tunnels are
-    /// closed. To be called after a [`publish`](Self::publish) that does not name them. Cancel safe.
-    pub async fn drained(&self, instances: &[InstanceId], deadline: Duration) -> Drained {
+    /// Waits until no request and no tunnel is in flight to any of these, or the grace has passed. To be called after a
+    /// [`publish`](Self::publish) that does not name them. Cancel safe.
+    ///
+    /// Tunnels that are left have the grace once more: whoever stops an instance tells it, and it can close its WebSockets in
+    /// their own words. Then they are closed.
+    pub async fn drained(&self, instances: &[InstanceId], grace: Duration) -> Drained {
         let targets = self.shared.targets_of(instances);
-        let deadline = Instant::now() + deadline;
+        let deadline = Instant::now() + grace;
         for target in &targets {
             if tokio::time::timeout_at(deadline, target.wait_until_drained()).await.is_err() {
                 break;
             }
         }
-        // Counted before the tunnels are closed, which takes effect at once.
+        // Counted before the tunnels are closed.
         let in_flight = targets.iter().map(|target| (target.instance.clone(), target.in_flight()));
         let in_flight: Vec<_> = in_flight.filter(|(_, count)| *count > 0).collect();
-        targets.iter().for_each(|target| target.tunnels_close());
+        targets.iter().for_each(|target| target.tunnels_close(grace));
         Drained { in_flight }
     }
 

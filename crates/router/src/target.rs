@@ -1,8 +1,8 @@
 //! An instance as the router knows it: requests in flight, idle connections, ejection.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ambo_model::{InstanceId, Target};
@@ -31,12 +31,28 @@ pub(crate) struct TargetState {
     retired: AtomicBool,
     /// Told when the last request in flight to a retired instance has ended.
     drained: Notify,
-    /// Cancelled when tunnels to it must end.
-    closing: Mutex<CancellationToken>,
+    /// Told that tunnels to it must end.
+    closing: Mutex<Closing>,
     born: Instant,
     failures: AtomicU32,
     /// Milliseconds after `born` until which no request is sent; zero when in rotation.
     ejected_until_ms: AtomicU64,
+}
+
+/// The end of an instance's tunnels.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Closing {
+    begun: CancellationToken,
+    /// How long the two sides have to take leave of one another. Set before it has begun.
+    goodbye: Arc<OnceLock<Duration>>,
+}
+
+impl Closing {
+    /// Resolves when the tunnel must end. Cancel safe.
+    pub(crate) async fn over(&self) {
+        self.begun.cancelled().await;
+        tokio::time::sleep(self.goodbye.get().copied().unwrap_or_default()).await;
+    }
 }
 
 impl TargetState {
@@ -49,7 +65,7 @@ impl TargetState {
             in_flight: AtomicUsize::new(0),
             retired: AtomicBool::new(false),
             drained: Notify::new(),
-            closing: Mutex::new(CancellationToken::new()),
+            closing: Mutex::new(Closing::default()),
             born: Instant::now(),
             failures: AtomicU32::new(0),
             ejected_until_ms: AtomicU64::new(0),
@@ -73,21 +89,23 @@ impl TargetState {
     /// Takes it into use again.
     pub(crate) fn revive(&self) {
         if self.retired.swap(false, Ordering::SeqCst) {
-            *self.closing.lock() = CancellationToken::new();
+            *self.closing.lock() = Closing::default();
         }
     }
 
-    /// Ends the tunnels to it; once it is retired, also those that are just beginning.
-    pub(crate) fn tunnels_close(&self) {
+    /// Ends the tunnels to it that have not ended themselves after `goodbye`; once it is retired, also those that are just
+    /// beginning.
+    pub(crate) fn tunnels_close(&self, goodbye: Duration) {
         let mut closing = self.closing.lock();
-        closing.cancel();
+        closing.goodbye.get_or_init(|| goodbye);
+        closing.begun.cancel();
         if !self.is_retired() {
-            *closing = CancellationToken::new();
+            *closing = Closing::default();
         }
     }
 
-    /// Resolves when tunnels to it must end.
-    pub(crate) fn closing(&self) -> CancellationToken {
+    /// What tunnels to it wait for.
+    pub(crate) fn closing(&self) -> Closing {
         self.closing.lock().clone()
     }
 

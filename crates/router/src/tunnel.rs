@@ -62,7 +62,7 @@ async fn tunnel(connection: Box<InstanceConnection>, upgrade: OnUpgrade, mut exc
             Fault::ClientInterrupted
         }),
         () = silence(&down, &up, idle_max) => Some(Fault::IdleConnection),
-        () = closing.cancelled() => Some(Fault::ForcedClose),
+        () = closing.over() => Some(Fault::ForcedClose),
     };
     exchange.bytes = down.load(Ordering::Relaxed);
     match fault {

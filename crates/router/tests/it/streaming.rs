@@ -206,7 +206,7 @@ async fn websockets_carry_bytes_both_ways_and_are_in_flight_until_they_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tunnels_are_closed_at_the_drain_deadline() {
+async fn tunnels_have_the_grace_once_more_to_end_themselves_and_are_then_closed() {
     let (old, new) = (echo().await, Instance::named("new").await);
     let stage = Stage::with_app(settings(), vec![old.target("old")]);
     let mut client = upgraded(&stage).await;
@@ -214,8 +214,11 @@ async fn tunnels_are_closed_at_the_drain_deadline() {
     client.send("still here;").await;
     assert_eq!(client.until(";").await.unwrap(), "still here;");
     let id = old.target("old").instance;
-    let drained = stage.handle.drained(std::slice::from_ref(&id), Duration::from_millis(100)).await;
+    let drained = stage.handle.drained(std::slice::from_ref(&id), Duration::from_secs(1)).await;
     assert_eq!(drained.in_flight, [(id.clone(), 1)]);
+    assert_eq!(stage.handle.in_flight(std::slice::from_ref(&id)), 1, "its instance may say goodbye");
+    client.send("bye;").await;
+    assert_eq!(client.until(";").await.unwrap(), "bye;");
     assert!(client.ends().await);
     wait_for(|| (stage.handle.in_flight(std::slice::from_ref(&id)) == 0).then_some(())).await;
     assert!(stage.handle.drained(&[id], Duration::ZERO).await.is_complete());
