@@ -80,9 +80,7 @@ impl Vault {
             Ok(key) => Self::with_key(&Secret::new(key)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let key = Self::new_key();
-                let mut file =
-                    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-                file.write_all(key.reveal().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+                key_write(path, &key).map_err(failed)?;
                 Self::with_key(&key)
             }
             Err(error) => Err(failed(error)),
@@ -132,6 +130,21 @@ fn associated_data(app: AppId, version: ReleaseVersion) -> String {
     format!("{app}/config/{version}")
 }
 
+/// Whole and on the disk before anything is sealed with it, or not at all: half a key, or one that a power cut took back,
+/// would keep the platform from starting, or its configs from ever being read.
+fn key_write(path: &Path, key: &Secret) -> std::io::Result<()> {
+    let new = path.with_extension("key.new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    file.write_all(key.reveal().as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    path.parent().map_or(Ok(()), |directory| fs::File::open(directory)?.sync_all())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +172,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("master.key");
         let (app, v1) = (AppId::new(), ReleaseVersion(1));
+        fs::write(dir.path().join("master.key.new"), "half of a key that a power cut left").unwrap();
         let sealed = Vault::with_key_file(&path).unwrap().seal(app, v1, &config());
         assert_eq!(Vault::with_key_file(&path).unwrap().open(app, v1, &sealed).unwrap(), config());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
