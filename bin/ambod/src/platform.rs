@@ -360,6 +360,7 @@ fn api_settings(settings: &Settings, data: &Path, certificate: &PlatformCertific
         authority: certificate.authority().map(str::to_owned),
         uploads,
         upload_bytes_max: settings.source_max.as_u64(),
+        requests_per_minute_max: settings.requests_per_minute,
     })
 }
 

@@ -162,6 +162,8 @@ settings! {
     build_memory: ByteSize = ByteSize::bytes(0), "AMBO_BUILD_MEMORY";
     /// Largest source of a build when unpacked
     source_max: ByteSize = ByteSize::gib(2), "AMBO_SOURCE_MAX";
+    /// Most API requests of an account in a minute; 0 is any number
+    requests_per_minute: u32 = 4500, "AMBO_REQUESTS_PER_MINUTE";
     /// Longest release phase, in minutes
     release_phase_minutes: u32 = 30, "AMBO_RELEASE_PHASE_MINUTES";
     /// Seconds that a deploy waits for the one before it

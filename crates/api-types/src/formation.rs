@@ -48,7 +48,7 @@ pub struct FormationUpdate {
     /// How many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<Quantity>,
-    /// Limits by name; ours have none, so it is ignored.
+    /// Limits: the name of one of Heroku's sizes, memory such as `768M`, or `unlimited`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
 }

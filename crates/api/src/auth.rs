@@ -9,8 +9,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header;
 use http::request::Parts;
+use tokio::time::Instant;
 
 use crate::error::ApiError;
+use crate::rate::Remaining;
 use crate::state::Api;
 
 /// What every API token starts with.
@@ -19,6 +21,10 @@ const TOKEN_PREFIX: &str = "ambo_";
 /// Somebody with a token.
 #[derive(Debug)]
 pub(crate) struct Authorized(pub(crate) Caller);
+
+/// Somebody with a token, whose request is not counted.
+#[derive(Debug)]
+pub(crate) struct Unmetered(pub(crate) Caller);
 
 /// Somebody with a token, or an address and a password: for the one route that makes tokens.
 #[derive(Debug)]
@@ -37,12 +43,30 @@ impl FromRequestParts<Api> for Authorized {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        match credentials(parts)?.ok_or_else(missing)? {
-            Credentials::Token(token) => Ok(Self(api.controller.accounts.caller_by_token(&token, api.now()).await?)),
-            Credentials::Password(..) => Err(ApiError::unauthorized(
-                "this needs an API token, not a password: log in with `ambo login`, or send the token as password",
-            )),
+        let caller = by_token(parts, api).await?;
+        let left = api.rates.take(caller.account, Instant::now())?;
+        if let Some(remaining) = parts.extensions.get::<Remaining>() {
+            // The first extractor of a request tells it; others would tell the same.
+            let _ = remaining.0.set(left);
         }
+        Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<Api> for Unmetered {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        by_token(parts, api).await.map(Self)
+    }
+}
+
+async fn by_token(parts: &Parts, api: &Api) -> Result<Caller, ApiError> {
+    match credentials(parts)?.ok_or_else(missing)? {
+        Credentials::Token(token) => Ok(api.controller.accounts.caller_by_token(&token, api.now()).await?),
+        Credentials::Password(..) => Err(ApiError::unauthorized(
+            "this needs an API token, not a password: log in with `ambo login`, or send the token as password",
+        )),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -24,12 +24,13 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &Api) -> Result<Self, ApiError> {
-        json(&read(request).await?).map(Self)
+        json(&read_limited(request.into_body()).await?).map(Self)
     }
 }
 
-async fn read(request: Request) -> Result<Bytes, ApiError> {
-    let body = Limited::new(request.into_body(), JSON_BYTES_MAX).collect();
+/// A whole body, as far as JSON may be large and slow.
+pub(crate) async fn read_limited(body: Body) -> Result<Bytes, ApiError> {
+    let body = Limited::new(body, JSON_BYTES_MAX).collect();
     match tokio::time::timeout(JSON_DURATION_MAX, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {

@@ -12,6 +12,8 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
+use crate::rate::Exhausted;
+
 /// What a client is told.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -51,6 +53,11 @@ impl ApiError {
     pub(crate) fn method_not_allowed() -> Self {
         let text = "this path does not take that method: see the API's reference";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", text)
+    }
+
+    /// A page that the list does not have.
+    pub(crate) fn range(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "requested_range_not_satisfiable", message)
     }
 
     /// More than we take.
@@ -102,6 +109,14 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
         }
         response
+    }
+}
+
+impl From<Exhausted> for ApiError {
+    fn from(error: Exhausted) -> Self {
+        let text = format!("your account may send {} requests a minute: wait a little, then go on", error.per_minute);
+        let limited = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit", text);
+        Self { retry_after: Some(error.retry_after), ..limited }
     }
 }
 

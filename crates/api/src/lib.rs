@@ -8,6 +8,7 @@
 
 mod auth;
 mod body;
+mod conditional;
 mod directory;
 mod error;
 mod handlers;
@@ -15,12 +16,14 @@ mod log_token;
 mod middleware;
 mod path;
 mod range;
+mod rate;
+mod resent;
 pub mod routes;
 pub mod server;
+mod sizes;
 mod state;
 mod wire;
 
 pub use routes::{Access, ROUTES, Route, router};
 pub use server::serve;
-pub use uploads::uploads_expire;
 pub use state::{Api, ApiSettings, RendezvousAddress, SshAddress};

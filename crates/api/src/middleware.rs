@@ -11,15 +11,19 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::error::ApiError;
+use crate::rate::Remaining;
 
 /// Longest time for an answer that is no stream. A change may wait for a deploy that is under way.
 pub(crate) const REQUEST_DURATION_MAX: Duration = Duration::from_secs(15 * 60);
 
+const RATE_LIMIT_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// Gives the request an id, tells it to the client, and logs the request by its route: paths may hold secrets. What the
 /// client sends as `Request-Id` grows with each of its requests and is ignored.
-pub(crate) async fn observe(request: Request, next: Next) -> Response {
+pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
+    let remaining = Remaining::default();
+    request.extensions_mut().insert(remaining.clone());
     let id = Uuid::new_v4();
     let route = request.extensions().get::<MatchedPath>().map_or("(unknown)", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", %id, method = %request.method(), route);
@@ -27,9 +31,13 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let mut response = next.run(request).instrument(span.clone()).await;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::debug!(status = response.status().as_u16(), took_ms, "answered"));
+    let status = response.status();
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(REQUEST_ID, value);
+    }
+    if let Some(left) = remaining.0.get().copied().or_else(|| (status == StatusCode::TOO_MANY_REQUESTS).then_some(0)) {
+        headers.insert(RATE_LIMIT_REMAINING, HeaderValue::from(left));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -9,6 +9,8 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use crate::error::ApiError;
+
 /// Entries of a page when the client does not say.
 const PAGE_DEFAULT: usize = 200;
 /// Most entries of a page.
@@ -82,10 +84,21 @@ impl Range {
         self.start.as_ref().filter(|_| self.attribute == attribute)
     }
 
+    /// Refuses bounds that the list knows nothing of. Without bounds an unknown attribute asks for nothing special.
+    pub(crate) fn not_satisfiable(&self, attributes: &[&str]) -> ApiError {
+        let attribute: String = self.attribute.chars().filter(|c| !c.is_control()).take(40).collect();
+        let names = attributes.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+        ApiError::range(format!("`Range`: there is no page of `{attribute}` with these bounds: use {names}"))
+    }
+
     /// The page of a whole list. The first attribute is the one to sort by when the client names none that is known.
     pub(crate) fn page<T: Serialize>(&self, attributes: &[Attribute<T>], mut items: Vec<T>) -> Response {
         let named = attributes.iter().find(|(name, _)| *name == self.attribute);
         let Some(&(name, key)) = named.or(attributes.first()) else { return Json(items).into_response() };
+        if named.is_none() && (self.start.is_some() || self.end.is_some()) {
+            let names: Vec<&str> = attributes.iter().map(|(name, _)| *name).collect();
+            return self.not_satisfiable(&names).into_response();
+        }
         items.sort_by_cached_key(key);
         if self.descending {
             items.reverse();
@@ -196,6 +209,7 @@ mod tests {
         assert_eq!(page("version ]2..; max=2, order=desc", 8), (200, some("version 1..1"), None));
         assert_eq!(page("version 3..5", 8), (200, some("version 3..5"), None));
         assert_eq!(page("started_at ..; max=3", 2), (200, some("version 1..2"), None));
+        assert_eq!(page("colour red..", 2), (416, None, None));
         assert_eq!(page("version ..", 0), (200, None, None));
     }
 }

@@ -3,12 +3,14 @@
 use ambo_controller::accounts::Permission;
 use axum::Router;
 use axum::middleware as layer;
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use http::Method;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::conditional::conditional;
 use crate::handlers::*;
 use crate::middleware;
+use crate::resent;
 use crate::state::Api;
 
 /// Who may use a route.
@@ -83,6 +85,8 @@ routes! {
     GET get "/oauth/authorizations" Answer Access::Account => authorizations::list;
     GET get "/oauth/authorizations/{token}" Answer Access::Account => authorizations::find;
     DELETE delete "/oauth/authorizations/{token}" Answer Access::Account => authorizations::revoke;
+    PATCH patch "/oauth/authorizations/{token}" Answer Access::Account => authorizations::update;
+    POST post "/oauth/authorizations/{token}/actions/regenerate-tokens" Answer Access::Account => authorizations::regenerate;
     DELETE delete "/oauth/sessions/~" Answer Access::Token => authorizations::session_end;
 
     GET get "/account" Answer Access::Token => account::find;
@@ -113,6 +117,7 @@ routes! {
     GET get "/apps/{app}/releases" Answer READ => releases::list;
     POST post "/apps/{app}/releases" Answer DEPLOY => releases::rollback;
     GET get "/apps/{app}/releases/{release}" Answer READ => releases::find;
+    GET get "/ambo/release-output/{session}" Stream Access::Secret => release_output::read;
     GET get "/apps/{app}/releases/{release}/config-vars" Answer DEPLOY => config_vars::find_of_release;
 
     GET get "/apps/{app}/builds" Answer READ => builds::list;
@@ -158,7 +163,20 @@ routes! {
     GET get "/apps/{app}/addon-attachments" Answer READ => unoffered::none_of_app;
     GET get "/apps/{app}/features" Answer READ => unoffered::none_of_app;
     GET get "/apps/{app}/sni-endpoints" Answer READ => unoffered::none_of_app;
-    GET get "/apps/{app}/buildpack-installations" Answer READ => unoffered::none_of_app;
+    GET get "/dyno-sizes" Answer Access::Token => unoffered::dyno_sizes;
+    GET get "/account/features/{feature}" Answer Access::Token => unoffered::no_feature_of_account;
+    PATCH patch "/account/features/{feature}" Answer Access::Token => unoffered::no_feature_of_account;
+    GET get "/apps/{app}/features/{feature}" Answer READ => unoffered::no_feature_of_app;
+    PATCH patch "/apps/{app}/features/{feature}" Answer READ => unoffered::no_feature_of_app;
+    POST post "/apps/{app}/addons" Answer DEPLOY => addons::create;
+    GET get "/apps/{app}/addons/{addon}" Answer READ => addons::find;
+    DELETE delete "/apps/{app}/addons/{addon}" Answer READ => addons::find;
+    POST post "/actions/addons/resolve" Answer Access::Token => addons::resolve;
+    POST post "/actions/addon-attachments/resolve" Answer Access::Token => addons::resolve;
+    GET get "/apps/{app}/buildpack-installations" Answer READ => buildpacks::list;
+    PUT put "/apps/{app}/buildpack-installations" Answer DEPLOY => buildpacks::replace;
+    GET get "/buildpacks/{name}" Answer Access::Public => buildpacks::registered;
+    GET get "/api/v4/current-status" Answer Access::Public => status::current;
 }
 
 /// The API as a service. Other routers can be merged with it, so long as they have no fallback of their own.
@@ -167,7 +185,10 @@ pub fn router(api: Api) -> Router {
     for route in ROUTES {
         let handler = (route.handler)();
         let handler = match route.pace {
-            Pace::Answer => handler.layer(layer::from_fn(middleware::deadline)),
+            Pace::Answer => handler
+                .layer(layer::from_fn(conditional))
+                .layer(layer::from_fn(middleware::deadline))
+                .layer(layer::from_fn_with_state(api.clone(), resent::once)),
             Pace::Stream => handler,
         };
         router = router.route(route.path, handler);

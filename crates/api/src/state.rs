@@ -8,6 +8,8 @@ use ambo_model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::log_token::LogTokens;
+use crate::rate::RateLimits;
+use crate::resent::Resent;
 
 /// What the API must be told.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ pub struct ApiSettings {
     pub uploads: PathBuf,
     /// Largest upload, in bytes.
     pub upload_bytes_max: u64,
+    /// Most requests of an account in a minute; any number when 0.
+    pub requests_per_minute_max: u32,
 }
 
 /// Where git over SSH is served.
@@ -53,6 +57,8 @@ pub struct Api {
     pub(crate) controller: Arc<Controller>,
     pub(crate) settings: Arc<ApiSettings>,
     pub(crate) log_tokens: Arc<LogTokens>,
+    pub(crate) rates: Arc<RateLimits>,
+    pub(crate) resent: Arc<Resent>,
     /// Ends streams that would never end by themselves.
     pub(crate) shutdown: CancellationToken,
 }
@@ -61,7 +67,14 @@ impl Api {
     /// An API over a control plane. Streams end when `shutdown` is cancelled.
     #[must_use]
     pub fn new(controller: Arc<Controller>, settings: ApiSettings, shutdown: CancellationToken) -> Self {
-        Self { controller, settings: Arc::new(settings), log_tokens: Arc::new(LogTokens::new()), shutdown }
+        Self {
+            controller,
+            rates: Arc::new(RateLimits::new(settings.requests_per_minute_max)),
+            settings: Arc::new(settings),
+            log_tokens: Arc::new(LogTokens::new()),
+            resent: Arc::default(),
+            shutdown,
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

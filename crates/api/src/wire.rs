@@ -1,9 +1,9 @@
 //! What several handlers show in the same way.
 
 use ambo_api_types::{AppReference, NamedReference};
-use ambo_model::{App, Limits};
+use ambo_model::App;
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -27,14 +27,14 @@ pub(crate) fn named(kind: &str, name: &str) -> NamedReference {
     NamedReference { id: derived_id(&[kind, name]), name: name.to_owned() }
 }
 
-/// Limits, where Heroku has the name of a size.
-pub(crate) fn size(limits: &Limits) -> String {
-    match (limits.memory, limits.cpu) {
-        (None, None) => "unlimited".to_owned(),
-        (Some(memory), None) => memory.to_string(),
-        (None, Some(cpu)) => format!("{cpu} CPU"),
-        (Some(memory), Some(cpu)) => format!("{memory}, {cpu} CPU"),
+/// Tells the client something beside the answer: in our own words' header, and in the one that Heroku's client prints.
+pub(crate) fn warning(text: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.insert("x-ambo-warning", value.clone());
+        headers.insert("x-heroku-warning", value);
     }
+    headers
 }
 
 /// How this client reaches the API, without a slash at the end.

@@ -18,6 +18,8 @@ pub struct AppUpdate {
     pub name: Option<AppName>,
     /// Maintenance mode.
     pub maintenance: Option<bool>,
+    /// Buildpacks to keep for clients of Heroku's, by URL.
+    pub buildpacks: Option<Vec<String>>,
 }
 
 impl Controller {
@@ -56,6 +58,7 @@ impl Controller {
             last_version: first.version,
             maintenance: false,
             scaled: false,
+            buildpacks: Vec::new(),
             created_at: now,
             updated_at: now,
         };
@@ -153,6 +156,9 @@ impl Controller {
             let before = found.value.clone();
             found.value.updated_at = now;
             found.value.maintenance = update.maintenance.unwrap_or(before.maintenance);
+            if let Some(buildpacks) = &update.buildpacks {
+                found.value.buildpacks.clone_from(buildpacks);
+            }
             let mut transaction = Transaction::new();
             if let Some(name) = update.name.as_ref().filter(|name| **name != before.name) {
                 self.app_name_free(name).await?;

@@ -23,6 +23,24 @@ pub enum Quantity {
     Relative(i64),
 }
 
+/// Limits, and the name of the size that they were asked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Size {
+    /// The name.
+    pub name: Option<String>,
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// A change of one process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FormationChange {
+    /// How many.
+    pub quantity: Option<Quantity>,
+    /// How large.
+    pub size: Option<Size>,
+}
+
 /// One process with what is wanted of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessFormation {
@@ -63,23 +81,55 @@ impl Controller {
         wanted: &BTreeMap<ProcessType, Quantity>,
         now: Timestamp,
     ) -> Result<(App, Vec<ProcessFormation>), ControllerError> {
+        let change = |quantity: &Quantity| FormationChange { quantity: Some(*quantity), size: None };
+        let changes = wanted.iter().map(|(process, quantity)| (process.clone(), change(quantity))).collect();
+        self.formation_update(caller, app, &changes, now).await
+    }
+
+    /// Scales and sizes processes, all of them or none. Those whose limits change are restarted without downtime.
+    ///
+    /// # Errors
+    /// As [`Controller::formation_scale`].
+    pub async fn formation_update(
+        &self,
+        caller: &Caller,
+        app: &str,
+        changes: &BTreeMap<ProcessType, FormationChange>,
+        now: Timestamp,
+    ) -> Result<(App, Vec<ProcessFormation>), ControllerError> {
         let (app, table) = retry_conflicts(|| async {
             let mut found = self.app_find_record(caller, app, Permission::Deploy).await?;
             let table = self.process_table(&found.value).await?;
-            for (process, quantity) in wanted {
+            let mut transaction = Transaction::new();
+            for (process, change) in changes {
                 known(&table, process, &found.value)?;
                 let entry = found.value.formation.entry_mut(process);
-                entry.count = count(process, entry.count, *quantity)?;
+                if let Some(quantity) = change.quantity {
+                    entry.count = count(process, entry.count, quantity)?;
+                }
+                let Some(size) = &change.size else { continue };
+                entry.size.clone_from(&size.name);
+                if std::mem::replace(&mut entry.limits, size.limits) != size.limits && found.value.serving.is_some() {
+                    let restart = Work::Restart { process: Some(process.clone()) };
+                    transaction = self.job_put(transaction, found.value.id, restart, now);
+                }
             }
             found.value.scaled = true;
             found.value.updated_at = now;
-            self.store.commit(replace(Transaction::new(), &found)).await?;
+            self.store.commit(replace(transaction, &found)).await?;
             Ok::<_, ControllerError>((found.value, table))
         })
         .await?;
-        let scaled: Vec<String> =
-            wanted.keys().map(|process| format!("{process}@{}", app.formation.entry(process).count)).collect();
+        let scaled: Vec<String> = changes
+            .iter()
+            .map(|(process, change)| {
+                let name = change.size.as_ref().and_then(|size| size.name.as_ref());
+                let size = name.map(|name| format!(":{name}")).unwrap_or_default();
+                format!("{process}@{}{size}", app.formation.entry(process).count)
+            })
+            .collect();
         self.log(app.id, "api", format!("Scaled to {} by user {}", scaled.join(" "), caller.email));
+        self.nudge.jobs();
         self.nudge.formations();
         let formations = formations(&app, &table);
         Ok((app, formations))
@@ -101,6 +151,7 @@ impl Controller {
             .formation_change(caller, app, &changed, now, |process, entry| {
                 if let Some(wanted) = limits.get(process) {
                     entry.limits = *wanted;
+                    entry.size = None;
                 }
             })
             .await?;

@@ -29,6 +29,9 @@ pub struct App {
     pub maintenance: bool,
     /// Set once the first formation was made, so that an app scaled to zero stays at zero.
     pub scaled: bool,
+    /// The buildpacks that clients of Heroku's have set, by URL. Kept for them; builds do not use them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buildpacks: Vec<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -18,6 +18,9 @@ pub struct FormationEntry {
     pub count: u32,
     /// What each of them may use.
     pub limits: Limits,
+    /// What the user calls these limits, when they were set by the name of a size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
     /// The health check, when the user has set one.
     pub health: Option<HealthCheck>,
     /// Counts restarts: a higher generation is a new workload, so that a restart is a rollout like any other.

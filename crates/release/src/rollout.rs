@@ -131,6 +131,7 @@ mod tests {
             last_version: ReleaseVersion(1),
             maintenance: false,
             scaled: false,
+            buildpacks: Vec::new(),
             created_at: Timestamp::UNIX_EPOCH,
             updated_at: Timestamp::UNIX_EPOCH,
         }

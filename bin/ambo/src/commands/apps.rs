@@ -51,7 +51,7 @@ async fn list(context: &Context) -> Outcome {
 async fn create(context: &Context, args: AppsCreate) -> Outcome {
     let client = context.client()?;
     let name = args.name.or_else(|| context.app_named().map(str::to_owned));
-    let app = client.app_create(&AppCreate { name }).await?;
+    let app = client.app_create(&AppCreate { name, ..AppCreate::default() }).await?;
     context.printer.note(format!("Created {}", app.name))?;
     if !args.no_remote {
         add_remote(context, &client, &app.name)?;
@@ -103,7 +103,7 @@ async fn open(context: &Context, args: AppsOpen) -> Outcome {
 
 async fn rename(context: &Context, args: AppsRename) -> Outcome {
     let (client, app) = context.app()?;
-    let update = AppUpdate { name: Some(args.name), maintenance: None };
+    let update = AppUpdate { name: Some(args.name), ..AppUpdate::default() };
     let renamed = client.app_update(&app, &update).await?;
     context.printer.note(format!("Renamed {app} to {}", renamed.name))?;
     for (repository, remote) in context.remotes_of(client.host(), &app) {

@@ -15,7 +15,10 @@ pub(super) async fn run(context: &Context, command: MaintenanceCommand) -> Outco
     };
     let described = match wanted {
         None => client.app_info(&app).await?,
-        Some(maintenance) => client.app_update(&app, &AppUpdate { name: None, maintenance: Some(maintenance) }).await?,
+        Some(maintenance) => {
+            let update = AppUpdate { maintenance: Some(maintenance), ..AppUpdate::default() };
+            client.app_update(&app, &update).await?
+        }
     };
     let state = if described.maintenance { "on" } else { "off" };
     if context.printer.is_json() {

@@ -42,8 +42,7 @@ fn detached(context: &Context, app: &str, dyno: &Dyno) -> Outcome {
 }
 
 async fn attend(client: &ambo_client::Client, dyno: &Dyno, terminal: bool) -> Outcome<Exit> {
-    let url =
-        dyno.websocket_url().ok_or_else(|| Failure::failed(format!("{} cannot be attached to", dyno.name)))?;
+    let url = dyno.websocket_url().ok_or_else(|| Failure::failed(format!("{} cannot be attached to", dyno.name)))?;
     let (input, output) = client.attach(url).await?;
     Session { input, output, terminal }.run().await
 }

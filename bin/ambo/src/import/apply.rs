@@ -85,7 +85,7 @@ pub(super) async fn apply(client: &Client, source: &MovingApp, plan: &Plan) -> O
 }
 
 async fn app_create(client: &Client, name: &str) -> Outcome {
-    let create = AppCreate { name: Some(name.to_owned()) };
+    let create = AppCreate { name: Some(name.to_owned()), ..AppCreate::default() };
     client.app_create(&create).await.map(drop).map_err(|error| {
         let taken = matches!(error, ClientError::Conflict(_) | ClientError::Invalid(_));
         let failure = Failure::from(error);

@@ -4,14 +4,12 @@ use ambo_api_types::{Account, AccountRole, AccountUpdate, RateLimit, Secret};
 use ambo_model::Role;
 use axum::Json as Answer;
 use axum::extract::State;
+use tokio::time::Instant;
 
-use crate::auth::Authorized;
+use crate::auth::{Authorized, Unmetered};
 use crate::body::Json;
 use crate::error::ApiError;
 use crate::state::Api;
-
-/// Heroku's clients stop when this nears zero; we do not count requests.
-const REQUESTS_REMAINING: u32 = 4500;
 
 pub(crate) fn wire(account: &ambo_model::Account) -> Account {
     let role = match account.role {
@@ -68,6 +66,7 @@ pub(crate) async fn update(
     }
 }
 
-pub(crate) async fn rate_limits(_: Authorized) -> Answer<RateLimit> {
-    Answer(RateLimit { remaining: REQUESTS_REMAINING })
+/// Free of charge: clients ask before they ask for more.
+pub(crate) async fn rate_limits(State(api): State<Api>, Unmetered(caller): Unmetered) -> Answer<RateLimit> {
+    Answer(RateLimit { remaining: api.rates.left(caller.account, Instant::now()) })
 }

@@ -6,7 +6,7 @@ use ambo_model::AppName;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use crate::auth::Authorized;
 use crate::body::Json;
@@ -15,7 +15,10 @@ use crate::error::ApiError;
 use crate::path::Path;
 use crate::range::{Key, Range};
 use crate::state::Api;
-use crate::wire::{BaseUrl, named};
+use crate::wire::{BaseUrl, named, warning};
+
+const REGION: &str = "us";
+const STACK: &str = "container";
 
 async fn wire(
     api: &Api,
@@ -37,7 +40,7 @@ async fn wire(
         acm: false,
         archived_at: None,
         buildpack_provided_description: None,
-        build_stack: named("stack", "container"),
+        build_stack: named("stack", STACK),
         created_at: app.created_at,
         updated_at: app.updated_at,
         released_at,
@@ -48,11 +51,11 @@ async fn wire(
         owner: directory.user(app.owner).await?,
         organization: None,
         team: None,
-        region: named("region", "us"),
+        region: named("region", REGION),
         repo_size: None,
         slug_size: None,
         space: None,
-        stack: named("stack", "container"),
+        stack: named("stack", STACK),
         web_url: Some(api.controller.settings.web_url(&app.name)),
     })
 }
@@ -71,10 +74,30 @@ pub(crate) async fn create(
     Authorized(caller): Authorized,
     base: BaseUrl,
     Json(wanted): Json<AppCreate>,
-) -> Result<(StatusCode, Answer<App>), ApiError> {
+) -> Result<(StatusCode, HeaderMap, Answer<App>), ApiError> {
     caller.require_global()?;
+    if wanted.team.is_some() || wanted.space.is_some() {
+        return Err(ApiError::invalid(
+            "Ambo has no teams and no spaces: create the app without, and share it with `heroku access:add`",
+        ));
+    }
+    let headers = ignored(wanted.region.as_deref(), wanted.stack.as_deref());
     let app = api.controller.app_create(&caller, name(wanted.name)?, api.now()).await?;
-    Ok((StatusCode::CREATED, Answer(wire_one(&api, &caller, &base, &app).await?)))
+    Ok((StatusCode::CREATED, headers, Answer(wire_one(&api, &caller, &base, &app).await?)))
+}
+
+/// Says which wishes are not heard: there is one region and one stack.
+fn ignored(region: Option<&str>, stack: Option<&str>) -> HeaderMap {
+    let region = region.filter(|region| *region != REGION).map(|_| "region");
+    let stack = stack.filter(|stack| *stack != STACK).map(|_| "stack");
+    let names: Vec<&str> = region.into_iter().chain(stack).collect();
+    if names.is_empty() {
+        return HeaderMap::new();
+    }
+    warning(&format!(
+        "Ambo has one region, `{REGION}`, and one stack, `{STACK}`: your {} is ignored.",
+        names.join(" and ")
+    ))
 }
 
 pub(crate) async fn list(
@@ -135,12 +158,17 @@ pub(crate) async fn update(
     base: BaseUrl,
     Path(app): Path<String>,
     Json(update): Json<AppUpdate>,
-) -> Result<Answer<App>, ApiError> {
+) -> Result<(HeaderMap, Answer<App>), ApiError> {
     // Before the body is judged: strangers learn nothing, not even of their own mistakes.
     api.controller.app_find(&caller, &app, Permission::Deploy).await?;
-    let update = ambo_controller::apps::AppUpdate { name: name(update.name)?, maintenance: update.maintenance };
+    let headers = ignored(None, update.build_stack.as_deref());
+    let update = ambo_controller::apps::AppUpdate {
+        name: name(update.name)?,
+        maintenance: update.maintenance,
+        ..ambo_controller::apps::AppUpdate::default()
+    };
     let app = api.controller.app_update(&caller, &app, update, api.now()).await?;
-    Ok(Answer(wire_one(&api, &caller, &base, &app).await?))
+    Ok((headers, Answer(wire_one(&api, &caller, &base, &app).await?)))
 }
 
 pub(crate) async fn destroy(

@@ -1,6 +1,6 @@
 //! `/oauth/authorizations`, `/oauth/sessions/~`: API tokens.
 
-use ambo_api_types::{AccessToken, Authorization, AuthorizationCreate, AuthorizationUser, Secret};
+use ambo_api_types::{AccessToken, Authorization, AuthorizationCreate, AuthorizationUpdate, AuthorizationUser, Secret};
 use ambo_controller::accounts::{Caller, Token, TokenRequest, TokenScope};
 use ambo_model::{Timestamp, TokenId};
 use axum::Json as Answer;
@@ -89,6 +89,32 @@ pub(crate) async fn revoke(
     let token = api.controller.accounts.token_revoke(&caller, id(&token)?).await;
     let token = token.map_err(|error| ApiError::from(error).of_resource("authorization"))?;
     Ok(Answer(wire(&caller, &token, None, api.now())))
+}
+
+pub(crate) async fn update(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path(token): Path<String>,
+    Json(update): Json<AuthorizationUpdate>,
+) -> Result<Answer<Authorization>, ApiError> {
+    let (accounts, id) = (&api.controller.accounts, id(&token)?);
+    let token = match update.description {
+        Some(description) => accounts.token_describe(&caller, id, &description).await,
+        None => accounts.token_find(&caller, id).await,
+    };
+    let token = token.map_err(|error| ApiError::from(error).of_resource("authorization"))?;
+    Ok(Answer(wire(&caller, &token, None, api.now())))
+}
+
+/// A new secret for a token; the old one is good no longer.
+pub(crate) async fn regenerate(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path(token): Path<String>,
+) -> Result<(StatusCode, Answer<Authorization>), ApiError> {
+    let rotated = api.controller.accounts.token_rotate(&caller, id(&token)?).await;
+    let (token, secret) = rotated.map_err(|error| ApiError::from(error).of_resource("authorization"))?;
+    Ok((StatusCode::CREATED, Answer(wire(&caller, &token, Some(&secret), api.now()))))
 }
 
 /// Logout: revokes the token in use.

@@ -20,8 +20,9 @@ use crate::body::Json;
 use crate::error::ApiError;
 use crate::path::Path;
 use crate::range::{Key, Range};
+use crate::sizes;
 use crate::state::Api;
-use crate::wire::{BaseUrl, app_reference, derived_id, size};
+use crate::wire::{BaseUrl, app_reference, derived_id};
 
 /// A terminal whose client does not say how large it is.
 const TERMINAL_DEFAULT: TerminalSize = TerminalSize { columns: 80, rows: 24 };
@@ -64,7 +65,7 @@ fn wire(app: &App, view: InstanceView, release: Option<ReleaseReference>) -> Ins
         name: instance.name(),
         process_type: instance.workload.process.to_string(),
         command: view.command,
-        size: size(&app.formation.entry(&instance.workload.process).limits),
+        size: sizes::shown(&app.formation.entry(&instance.workload.process)),
         state: view.state.to_owned(),
         attach_url: None,
         ambo: None,
@@ -198,7 +199,7 @@ pub(crate) async fn create(
         name: spec.name.clone(),
         process_type: ProcessType::run().to_string(),
         command: wanted.command,
-        size: size(&spec.limits),
+        size: sizes::limits_shown(&spec.limits),
         state: "starting".to_owned(),
         attach_url: None,
         ambo: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ambo_api_types::{Formation, FormationBatchUpdate, FormationUpdate, Quantity};
 use ambo_controller::accounts::{Caller, Permission};
-use ambo_controller::formations::{ProcessFormation, Quantity as Wanted};
+use ambo_controller::formations::{FormationChange, ProcessFormation, Quantity as Wanted};
 use ambo_model::{App, ProcessType};
 use axum::Json as Answer;
 use axum::extract::State;
@@ -15,17 +15,19 @@ use crate::body::Json;
 use crate::error::ApiError;
 use crate::path::Path;
 use crate::range::{Key, Range};
+use crate::sizes;
 use crate::state::Api;
-use crate::wire::{app_reference, derived_id, named, size};
+use crate::wire::{app_reference, derived_id, named};
 
 fn wire(app: &App, formation: &ProcessFormation) -> Formation {
+    let size = sizes::shown(&formation.entry);
     Formation {
         id: derived_id(&["formation", &app.id.to_string(), formation.process.as_str()]),
         process_type: formation.process.to_string(),
         command: formation.command.to_string(),
         quantity: formation.entry.count,
-        dyno_size: named("size", &size(&formation.entry.limits)),
-        size: size(&formation.entry.limits),
+        dyno_size: named("size", &size),
+        size,
         app: app_reference(app),
         created_at: app.created_at,
         updated_at: app.updated_at,
@@ -73,19 +75,22 @@ async fn scale(
         let invalid = |text: &dyn std::fmt::Display| ApiError::invalid(format!("`updates[{at}].type`: {text}"));
         let name = update.process_type.ok_or_else(|| invalid(&"say which process to scale, such as `web`"))?;
         let process = ProcessType::parse(&name).map_err(|error| invalid(&error))?;
-        let Some(quantity) = update.quantity else { continue };
-        let quantity = match quantity {
+        let quantity = update.quantity.map(|quantity| match quantity {
             Quantity::To(count) => Wanted::Absolute(i64::from(count)),
             Quantity::By(step) => Wanted::Relative(i64::from(step)),
-        };
-        if wanted.insert(process, quantity).is_some() {
+        });
+        let size = update.size.map(|size| sizes::parse(&size, &format!("updates[{at}].size"))).transpose()?;
+        if quantity.is_none() && size.is_none() {
+            continue;
+        }
+        if wanted.insert(process, FormationChange { quantity, size }).is_some() {
             return Err(invalid(&format_args!("`{name}` is there twice")));
         }
     }
     if wanted.is_empty() {
         return Ok(api.controller.formation_list(caller, app).await?);
     }
-    Ok(api.controller.formation_scale(caller, app, &wanted, api.now()).await?)
+    Ok(api.controller.formation_update(caller, app, &wanted, api.now()).await?)
 }
 
 pub(crate) async fn update_batch(

@@ -2,12 +2,14 @@
 
 pub(crate) mod account;
 pub(crate) mod accounts;
+pub(crate) mod addons;
 pub(crate) mod app_transfers;
 pub(crate) mod apps;
 pub(crate) mod attach;
-pub(crate) mod authorizations;
 pub(crate) mod authority;
+pub(crate) mod authorizations;
 pub(crate) mod build_stream;
+pub(crate) mod buildpacks;
 pub(crate) mod builds;
 pub(crate) mod collaborators;
 pub(crate) mod config_vars;
@@ -23,6 +25,8 @@ pub(crate) mod limits;
 pub(crate) mod log_sessions;
 pub(crate) mod log_stream;
 pub(crate) mod platform_settings;
+pub(crate) mod release_output;
 pub(crate) mod releases;
+pub(crate) mod status;
 pub(crate) mod unoffered;
 pub(crate) mod upload;

@@ -1,6 +1,7 @@
 //! `/apps/{app}/releases`
 
 use ambo_api_types::{IdReference, Release, ReleaseArtifact, ReleaseRollback};
+use ambo_controller::accounts::Caller;
 use ambo_controller::releases::{ReleasePage, ReleaseSummary};
 use ambo_model::{App, ReleaseStatus, ReleaseVersion};
 use axum::Json as Answer;
@@ -8,6 +9,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
+use super::release_output;
 use crate::auth::Authorized;
 use crate::body::Json;
 use crate::directory::Directory;
@@ -15,9 +17,23 @@ use crate::error::ApiError;
 use crate::path::Path;
 use crate::range::{Key, Range};
 use crate::state::Api;
-use crate::wire::app_reference;
+use crate::wire::{BaseUrl, app_reference};
 
-async fn wire(directory: &mut Directory<'_>, app: &App, release: &ReleaseSummary) -> Result<Release, ApiError> {
+/// Who asks for releases, and how.
+struct Asking<'a> {
+    api: &'a Api,
+    caller: &'a Caller,
+    base: &'a BaseUrl,
+    directory: Directory<'a>,
+}
+
+impl<'a> Asking<'a> {
+    fn new(api: &'a Api, caller: &'a Caller, base: &'a BaseUrl) -> Self {
+        Self { api, caller, base, directory: Directory::new(api) }
+    }
+}
+
+async fn wire(asking: &mut Asking<'_>, app: &App, release: &ReleaseSummary) -> Result<Release, ApiError> {
     let (status, message) = match &release.status {
         ReleaseStatus::Pending => ("pending", None),
         ReleaseStatus::Succeeded => ("succeeded", None),
@@ -26,6 +42,8 @@ async fn wire(directory: &mut Directory<'_>, app: &App, release: &ReleaseSummary
     let succeeded = release.status == ReleaseStatus::Succeeded;
     // Before the first deploy nothing serves; the newest release is then the current one.
     let current = app.serving.map_or(succeeded && release.version == app.last_version, |v| v == release.version);
+    let command = release.artifact.as_ref().is_some_and(|artifact| artifact.processes.release_phase().is_some());
+    let output = command.then(|| release_output::url(asking.api, asking.caller, asking.base, app, release.version));
     Ok(Release {
         id: release.id.uuid(),
         version: release.version.0,
@@ -33,7 +51,7 @@ async fn wire(directory: &mut Directory<'_>, app: &App, release: &ReleaseSummary
         status: status.to_owned(),
         message,
         current,
-        user: directory.user(release.author).await?,
+        user: asking.directory.user(release.author).await?,
         app: app_reference(app),
         slug: release.build.map(|build| IdReference { id: build.uuid() }),
         artifacts: release
@@ -43,7 +61,7 @@ async fn wire(directory: &mut Directory<'_>, app: &App, release: &ReleaseSummary
             .collect(),
         addon_plan_names: Vec::new(),
         eligible_for_rollback: succeeded && release.artifact.is_some(),
-        output_stream_url: None,
+        output_stream_url: output.transpose()?,
         created_at: release.created_at,
         updated_at: release.created_at,
     })
@@ -53,23 +71,27 @@ async fn wire(directory: &mut Directory<'_>, app: &App, release: &ReleaseSummary
 pub(crate) async fn list(
     State(api): State<Api>,
     Authorized(caller): Authorized,
+    base: BaseUrl,
     Path(app): Path<String>,
     range: Range,
 ) -> Result<Response, ApiError> {
-    let after = range.start("version").and_then(|start| {
-        let version: ReleaseVersion = start.value.parse().ok()?;
-        Some(match (start.exclusive, range.descending) {
-            (true, _) => version,
-            (false, true) => version.next(),
-            (false, false) => ReleaseVersion(version.0.saturating_sub(1)),
-        })
-    });
+    let after = match range.start("version") {
+        None => None,
+        Some(start) => {
+            let version: ReleaseVersion = start.value.parse().map_err(|_| range.not_satisfiable(&["version"]))?;
+            Some(match (start.exclusive, range.descending) {
+                (true, _) => version,
+                (false, true) => version.next(),
+                (false, false) => ReleaseVersion(version.0.saturating_sub(1)),
+            })
+        }
+    };
     let page = ReleasePage { after, limit: range.max, descending: range.descending };
     let (app, releases, more) = api.controller.release_list(&caller, &app, page).await?;
-    let mut directory = Directory::new(&api);
+    let mut asking = Asking::new(&api, &caller, &base);
     let mut shown = Vec::with_capacity(releases.len());
     for release in &releases {
-        shown.push(wire(&mut directory, &app, release).await?);
+        shown.push(wire(&mut asking, &app, release).await?);
     }
     let key = |release: &ReleaseSummary| Key::Number(release.version.0);
     let first_and_last = releases.first().map(key).zip(releases.last().map(key));
@@ -79,19 +101,21 @@ pub(crate) async fn list(
 pub(crate) async fn find(
     State(api): State<Api>,
     Authorized(caller): Authorized,
+    base: BaseUrl,
     Path((app, release)): Path<(String, String)>,
 ) -> Result<Answer<Release>, ApiError> {
     let (app, release) = api.controller.release_find(&caller, &app, &release).await?;
-    Ok(Answer(wire(&mut Directory::new(&api), &app, &release).await?))
+    Ok(Answer(wire(&mut Asking::new(&api, &caller, &base), &app, &release).await?))
 }
 
 /// Back to an earlier release: a new one with its build and config.
 pub(crate) async fn rollback(
     State(api): State<Api>,
     Authorized(caller): Authorized,
+    base: BaseUrl,
     Path(app): Path<String>,
     Json(wanted): Json<ReleaseRollback>,
 ) -> Result<(StatusCode, Answer<Release>), ApiError> {
     let (app, release) = api.controller.release_rollback(&caller, &app, &wanted.release, api.now()).await?;
-    Ok((StatusCode::CREATED, Answer(wire(&mut Directory::new(&api), &app, &release).await?)))
+    Ok((StatusCode::CREATED, Answer(wire(&mut Asking::new(&api, &caller, &base), &app, &release).await?)))
 }

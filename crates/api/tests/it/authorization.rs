@@ -14,6 +14,14 @@ fn body(route: &Route, app: &str) -> Value {
     match (route.method.as_str(), route.path) {
         ("GET" | "DELETE", _) | (_, "/apps/{app}/dynos/{dyno}/actions/stop") => Value::Null,
         (_, "/apps/{app}/formations/{process}/actions/stop") => Value::Null,
+        (_, "/oauth/authorizations/{token}/actions/regenerate-tokens") => Value::Null,
+        (_, "/oauth/authorizations/{token}") => json!({ "description": "another" }),
+        (_, "/account/features/{feature}" | "/apps/{app}/features/{feature}") => json!({ "enabled": true }),
+        (_, "/apps/{app}/addons") => json!({ "plan": "redis:small" }),
+        (_, "/actions/addons/resolve" | "/actions/addon-attachments/resolve") => json!({ "addon": "redis" }),
+        (_, "/apps/{app}/buildpack-installations") => json!({ "updates": [{ "buildpack": "heroku/ruby" }] }),
+        (_, "/ambo/images/collect" | "/sources" | "/apps/{app}/sources" | "/ambo/sources/{secret}") => Value::Null,
+        (_, "/apps/{app}/slugs") => Value::Null,
         (_, "/ambo/accounts") => json!({ "email": format!("{app}@example.com"), "password": "correct horse" }),
         (_, "/ambo/invitations" | "/oauth/authorizations" | "/apps" | "/ambo/settings") => json!({}),
         (_, "/account") => json!({ "password": "wrong", "new_password": "battery staple" }),
@@ -48,8 +56,12 @@ async fn call(world: &World, route: &Route, token: &str, app: &str) -> Answer {
         ("domain", "www.example.com".to_owned()),
         ("token", "0199aaaa-0000-7000-8000-000000000000".to_owned()),
         ("key", "SHA256:none".to_owned()),
+        ("slug", "0199aaaa-0000-7000-8000-000000000000".to_owned()),
         ("secret", "guessed".to_owned()),
         ("session", "guessed".to_owned()),
+        ("feature", "turbo".to_owned()),
+        ("addon", "redis".to_owned()),
+        ("name", "heroku%2Fruby".to_owned()),
     ]);
     world.call(token, route.method.clone(), &filled(route.path, &values), &body(route, app)).await
 }
@@ -140,7 +152,10 @@ fn expected(access: Access, who: &str) -> Option<u16> {
 async fn the_unfilled_public_routes_are_these() {
     let public: Vec<&str> =
         ROUTES.iter().filter(|route| route.access == Access::Public).map(|route| route.path).collect();
-    assert_eq!(public, ["/ambo/info", "/ambo/accounts"]);
+    assert_eq!(
+        public,
+        ["/ambo/info", "/ambo/accounts", "/ambo/ca.pem", "/buildpacks/{name}", "/api/v4/current-status"]
+    );
 }
 
 #[tokio::test]

@@ -225,6 +225,7 @@ impl World {
             authority: None,
             uploads,
             upload_bytes_max: 1 << 20,
+            requests_per_minute_max: 0,
         };
         let shutdown = CancellationToken::new();
         let router = ambo_api::router(Api::new(controller.clone(), api, shutdown.clone()));

@@ -77,7 +77,7 @@ impl Accounts {
         let token = Token {
             id: TokenId::new(),
             account: caller.account,
-            description: request.description.chars().filter(|c| !c.is_control()).take(DESCRIPTION_CHARS_MAX).collect(),
+            description: description(&request.description),
             scope: request.scope,
             hint: secret_code::hint(&secret),
             created_at: now,
@@ -153,6 +153,38 @@ impl Accounts {
         Ok(self.token_record(caller, id).await?.value)
     }
 
+    /// Describes one of the caller's tokens anew.
+    ///
+    /// # Errors
+    /// `NotFound` when the caller has none such.
+    pub async fn token_describe(&self, caller: &Caller, id: TokenId, text: &str) -> Result<Token, AccountError> {
+        caller.require_global()?;
+        let mut found = self.token_record(caller, id).await?;
+        found.value.description = description(text);
+        self.store.commit(replace(Transaction::new(), &found)).await?;
+        Ok(found.value)
+    }
+
+    /// Gives one of the caller's tokens a new secret, which is told this once; the old one is good no longer.
+    ///
+    /// # Errors
+    /// `NotFound` when the caller has none such.
+    pub async fn token_rotate(&self, caller: &Caller, id: TokenId) -> Result<(Token, Secret), AccountError> {
+        caller.require_global()?;
+        let found = self.token_record(caller, id).await?;
+        let secret = secret_code::generate(TOKEN_PREFIX);
+        let token = Token { hint: secret_code::hint(&secret), last_used_at: None, ..found.value };
+        let hash = secret_code::hash(&secret);
+        let transaction = Transaction::new()
+            .unmodified(&found.entry)
+            .absent(layout::token(&hash))
+            .delete(found.entry.key.clone())
+            .put(layout::token(&hash), json(&token))
+            .put(layout::account_token(caller.account, id), json(&hash));
+        self.store.commit(transaction).await?;
+        Ok((token, secret))
+    }
+
     /// Revokes one of the caller's tokens, or the one in use whatever its scope.
     ///
     /// # Errors
@@ -201,6 +233,10 @@ impl Accounts {
         self.store.commit(Transaction { preconditions: Vec::new(), operations }).await?;
         Ok(())
     }
+}
+
+fn description(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(DESCRIPTION_CHARS_MAX).collect()
 }
 
 fn seconds(duration: Duration) -> jiff::SignedDuration {
