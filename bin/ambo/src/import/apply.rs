@@ -110,6 +110,7 @@ async fn formation(client: &Client, plan: &Plan) -> Option<Done> {
         process_type: Some(item.name.clone()),
         quantity: Quantity::parse(&item.value),
         size: None,
+        docker_image: None,
     };
     let items: Vec<_> = plan.to_make("formation").collect();
     if items.is_empty() {
