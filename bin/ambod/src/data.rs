@@ -1,14 +1,16 @@
 //! The data directory: who may read it, and that only one `ambod` uses it at a time.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
 use uuid::Uuid;
+
+use crate::atomic_file;
 
 /// How long a successor waits for its predecessor to let go.
 const PREDECESSOR_WAIT: Duration = Duration::from_secs(90);
@@ -25,17 +27,8 @@ pub(crate) struct Data {
 impl Data {
     /// Makes the directory if need be, and takes it. A successor waits until its predecessor has let go.
     pub(crate) async fn take(path: &Path, successor: bool) -> anyhow::Result<Self> {
-        let failed = || format!("use the data directory {}", path.display());
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(failed)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).with_context(failed)?;
-        let path = path.canonicalize().with_context(failed)?;
-        let mut lock = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path.join("ambod.pid"))
-            .with_context(failed)?;
+        let failed = |error: io::Error| unusable(path, error);
+        let mut lock = directory_open(path).map_err(failed)?;
         let begun = tokio::time::Instant::now();
         while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             if !successor || begun.elapsed() > PREDECESSOR_WAIT {
@@ -49,8 +42,10 @@ impl Data {
             }
             tokio::time::sleep(PREDECESSOR_POLL).await;
         }
-        lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).with_context(failed)?;
-        Ok(Self { path, _lock: lock })
+        // Over what is there, then cut: that takes no space, so a full disk does not keep us from starting.
+        let pid = format!("{}\n", std::process::id());
+        lock.write_all_at(pid.as_bytes(), 0).and_then(|()| lock.set_len(pid.len() as u64)).map_err(failed)?;
+        Ok(Self { path: path.canonicalize().map_err(failed)?, _lock: lock })
     }
 
     /// The directory, absolute.
@@ -65,12 +60,42 @@ impl Data {
             Ok(id) if !id.trim().is_empty() => Ok(id.trim().to_owned()),
             _ => {
                 let id = Uuid::new_v4().to_string();
-                let new = self.path.join("platform-id.new");
-                fs::write(&new, &id).and_then(|()| fs::rename(&new, &path)).context("write the platform's id")?;
+                // Were it lost in a power cut, we would not know our own instances any more.
+                atomic_file::write(&path, id.as_bytes(), 0o600).context("write the platform's id")?;
                 Ok(id)
             }
         }
     }
+}
+
+/// Makes the directory if need be, closes it to others, and opens the file whose lock means that it is ours.
+fn directory_open(path: &Path) -> io::Result<File> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    File::options().read(true).write(true).create(true).truncate(false).open(path.join("ambod.pid"))
+}
+
+/// Why the directory cannot be used, with the next step.
+pub(crate) fn unusable(path: &Path, error: io::Error) -> anyhow::Error {
+    let shown = path.display();
+    let user = rustix::process::geteuid().as_raw();
+    let next = match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "ambod runs as user {user}, which may not write there: run it as the user that the directory belongs to, hand it \
+             over with `chown -R {user} {shown}`, or name another one with --data"
+        ),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "there is a file of that name: name a directory with --data".to_owned()
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "it is on a disk that is mounted read-only: mount it writable, or name another one with --data".to_owned()
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "its disk is full: free some space and start again".to_owned()
+        }
+        _ => "name another one with --data".to_owned(),
+    };
+    anyhow::Error::new(error).context(format!("cannot use the data directory {shown}: {next}"))
 }
 
 #[cfg(test)]
@@ -86,5 +111,23 @@ mod tests {
         let id = first.platform_id().unwrap();
         drop(first);
         assert_eq!(Data::take(dir.path(), false).await.unwrap().platform_id().unwrap(), id);
+    }
+    #[tokio::test]
+    async fn a_directory_that_cannot_be_used_is_named_with_the_way_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = Data::take(&file, false).await.unwrap_err().to_string();
+        assert!(error.contains("there is a file of that name") && error.contains("--data"), "{error}");
+        let denied = unusable(Path::new("/data"), io::ErrorKind::PermissionDenied.into()).to_string();
+        assert!(denied.contains("chown -R") && denied.contains("/data"), "{denied}");
+    }
+
+    #[tokio::test]
+    async fn a_shorter_process_id_leaves_nothing_of_a_longer_one() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("ambod.pid"), "123456789012345\n").unwrap();
+        let _data = Data::take(dir.path(), false).await.unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("ambod.pid")).unwrap(), format!("{}\n", std::process::id()));
     }
 }

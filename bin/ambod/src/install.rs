@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
+use crate::atomic_file;
 use crate::settings::Settings;
 
 const UNIT: &str = include_str!("install/ambod.service");
@@ -89,21 +90,13 @@ fn apply(step: &Step) -> anyhow::Result<()> {
         Step::Directory { path, mode } => {
             fs::create_dir_all(path).and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(*mode)))
         }
-        Step::Program { from } => replace(Path::new(PROGRAM), &fs::read(from)?, 0o755),
+        Step::Program { from } => atomic_file::write(Path::new(PROGRAM), &fs::read(from)?, 0o755),
         Step::File { path, keep: true, .. } if path.exists() => Ok(()),
-        Step::File { path, text, .. } => replace(path, text.as_bytes(), 0o644),
+        Step::File { path, text, .. } => atomic_file::write(path, text.as_bytes(), 0o644),
         Step::Run(words) => {
             let status = Command::new(words[0]).args(&words[1..]).status().with_context(|| step.to_string())?;
             return if status.success() { Ok(()) } else { bail!("{step} failed: {status}") };
         }
     }
     .with_context(|| step.to_string())
-}
-
-/// Writes beside the file, then renames: a running program's file can be replaced, and no half file is ever seen.
-fn replace(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
-    let new = path.with_extension("new");
-    fs::write(&new, bytes)?;
-    fs::set_permissions(&new, fs::Permissions::from_mode(mode))?;
-    fs::rename(&new, path)
 }

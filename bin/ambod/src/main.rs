@@ -5,6 +5,7 @@
 
 mod access;
 mod adapters;
+mod atomic_file;
 mod certificate;
 mod cli;
 mod data;

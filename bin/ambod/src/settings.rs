@@ -93,6 +93,7 @@ impl Settings {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) if file.is_none() => return Err(crate::data::unusable(Path::new(&data), error)),
             Err(error) => return Err(error).with_context(|| format!("read the settings file {}", path.display())),
         };
         let values: File =
