@@ -5,7 +5,7 @@ SHELL := bash
 CARGO ?= cargo
 PREFIX ?= /usr/local
 
-.PHONY: help demo demo-down test unit e2e bench lint fmt build install
+.PHONY: help demo demo-down test unit e2e bench bench-api lint fmt build install
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ e2e: ## The walkthroughs: real ambod, ambo, git, Docker Engine
 
 bench: ## Measure against nginx, haproxy and bare docker; prints ratios
 	@dev/bench.sh
+
+bench-api: ## Measure the API with 1,000 apps and 10,000 releases
+	@dev/bench.sh api
 
 lint: ## Formatting, clippy, the crate table and the style's numbers
 	$(CARGO) fmt --all --check

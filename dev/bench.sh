@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures Ambo against nginx, haproxy and bare docker, on this machine, and prints ratios. See docs/benchmarks.md.
-# Usage: dev/bench.sh [memory] [router] [push] [start]      without names: all
+# Usage: dev/bench.sh [memory] [router] [push] [start] [api]      without names: all but api
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,14 +15,14 @@ parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(memory router push start)
 for part in "${parts[@]}"; do
     case $part in
-        memory | router | push | start) ;;
-        *) echo "usage: dev/bench.sh [memory] [router] [push] [start]" >&2; exit 2 ;;
+        memory | router | push | start | api) ;;
+        *) echo "usage: dev/bench.sh [memory] [router] [push] [start] [api]" >&2; exit 2 ;;
     esac
 done
 
 work=$(mktemp -d /tmp/ambo-bench.XXXXXX)
 chmod 755 "$work"
-for file in common platform memory router push start; do source "dev/bench/$file.sh"; done
+for file in common platform memory router push start api; do source "dev/bench/$file.sh"; done
 trap remove_all EXIT
 trap 'exit 130' INT TERM
 

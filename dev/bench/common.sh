@@ -30,8 +30,6 @@ cpu_ticks() {
     echo "$sum"
 }
 
-pss_mb() { awk '/^Pss:/ { printf "%.1f\n", $2 / 1024 }' "/proc/$1/smaps_rollup"; }
-
 # wait_for SECONDS "what" command…
 wait_for() {
     local deadline=$((SECONDS + $1)) what=$2

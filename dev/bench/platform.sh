@@ -1,7 +1,7 @@
 # A platform of the benchmark's own: data, ports, network, client credentials. Sourced by dev/bench.sh.
 
 # Below the ports that Linux gives to clients, and away from those that people and tests of this project take by habit.
-api_port=27080 http_port=27000 https_port=27443 ssh_port=27022 registry_port=27050
+api_port=27080 http_port=27000 https_port=27443 ssh_port=27022 registry_port=27050 rendezvous_port=27051
 network=ambo-bench
 api=http://127.0.0.1:$api_port
 ambod=${CARGO_TARGET_DIR:-$PWD/target}/release/ambod
@@ -15,7 +15,7 @@ platform_up() {
     export AMBO_CONFIG_DIR=$work/$1-config AMBO_HOST=$api
     env AMBO_NETWORK=$network AMBO_LISTEN_API=127.0.0.1:$api_port AMBO_LISTEN_HTTP=127.0.0.1:$http_port \
         AMBO_LISTEN_HTTPS=127.0.0.1:$https_port AMBO_LISTEN_SSH=127.0.0.1:$ssh_port \
-        AMBO_LISTEN_REGISTRY=127.0.0.1:$registry_port AMBO_ROUTER_WORKERS=1 AMBO_GRACE_SECONDS=5 \
+        AMBO_LISTEN_REGISTRY=127.0.0.1:$registry_port AMBO_LISTEN_RENDEZVOUS=127.0.0.1:$rendezvous_port AMBO_ROUTER_WORKERS=1 AMBO_GRACE_SECONDS=5 \
         "$ambod" serve --data "$work/$1" >>"$work/ambod.log" 2>&1 </dev/null &
     ambod_pid=$!
     wait_for 30 "ambod's start" api_answers
@@ -34,6 +34,11 @@ platform_down() {
 deploy_image() {
     "$ambo" create "$1" --no-remote >>"$work/ambo.log" 2>&1 || give_up "a call of ambo failed: $work/ambo.log"
     "$ambo" deploy --image "$origin_image" -a "$1" >>"$work/ambo.log" 2>&1 || give_up "the deploy of $1 failed: $work/ambo.log"
+}
+
+token_create() {
+    curl -fsS -u bench@example.com:bench-password -X POST -H 'Content-Type: application/json' -d '{}' \
+        "$api/oauth/authorizations" | grep -o '"token": *"[^"]*"' | head -n 1 | cut -d'"' -f4
 }
 
 instances() { docker ps -q --filter "label=ambo.app=$1" --filter "network=$network"; }

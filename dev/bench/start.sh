@@ -38,8 +38,7 @@ start() {
     local count scale sequence together
     platform_up start
     deploy_image started
-    token=$(curl -fsS -u bench@example.com:bench-password -X POST -H 'Content-Type: application/json' -d '{}' \
-        "$api/oauth/authorizations" | grep -o '"token": *"[^"]*"' | head -n 1 | cut -d'"' -f4)
+    token=$(token_create)
     scaled 1 >/dev/null
     printf '       %-10s %-14s %-14s %-14s %-20s %s\n' instances ps:scale "one by one" "8 at a time" "ratio to one by one" "to 8 at a time"
     for count in 1 10 50; do
