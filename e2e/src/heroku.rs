@@ -147,6 +147,8 @@ impl<'u, 'p> Heroku<'u, 'p> {
             command.env(name, &self.host);
         }
         command.env("HEROKU_GIT_HOST", self.user.platform.api().trim_start_matches("http://"));
+        // Runs are attached to over TLS, and the client verifies it.
+        command.env("NODE_EXTRA_CA_CERTS", self.user.platform.authority());
         command.env("HEROKU_SKIP_NEW_VERSION_CHECK", "true").env("HEROKU_DISABLE_AUTOUPDATE", "1");
         if let Some(token) = &self.token {
             command.env("HEROKU_API_KEY", token);

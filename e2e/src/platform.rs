@@ -30,6 +30,7 @@ struct Ports {
     https: u16,
     ssh: u16,
     registry: u16,
+    rendezvous: u16,
 }
 
 impl Platform {
@@ -70,6 +71,7 @@ impl Platform {
             ("AMBO_LISTEN_HTTPS", self.ports.https),
             ("AMBO_LISTEN_SSH", self.ports.ssh),
             ("AMBO_LISTEN_REGISTRY", self.ports.registry),
+            ("AMBO_LISTEN_RENDEZVOUS", self.ports.rendezvous),
         ] {
             command.env(name, format!("127.0.0.1:{port}"));
         }
@@ -157,6 +159,18 @@ impl Platform {
     #[must_use]
     pub fn registry(&self) -> String {
         format!("127.0.0.1:{}", self.ports.registry)
+    }
+
+    /// The file with the root of the platform's own certificates.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.data().join("tls/ca.crt")
+    }
+
+    /// The port where Heroku's client attaches to runs.
+    #[must_use]
+    pub fn rendezvous_port(&self) -> u16 {
+        self.ports.rendezvous
     }
 
     /// The port of git over SSH.
@@ -316,9 +330,9 @@ fn eprint_tail(newest_first: &[&str]) {
 impl Ports {
     /// Ports that are free now, and that other tests of this machine are unlikely to ask for.
     fn free() -> Self {
-        let held: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+        let held: Vec<TcpListener> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
         let port = |index: usize| held[index].local_addr().expect("a bound port").port();
-        Self { api: port(0), http: port(1), https: port(2), ssh: port(3), registry: port(4) }
+        Self { api: port(0), http: port(1), https: port(2), ssh: port(3), registry: port(4), rendezvous: port(5) }
     }
 }
 

@@ -80,7 +80,8 @@ fn settings_file(settings: &Settings) -> String {
          listen-http = \"0.0.0.0:80\"\n\
          listen-https = \"0.0.0.0:443\"\n\
          listen-api = \"0.0.0.0:7080\"\n\
-         listen-ssh = \"0.0.0.0:7022\"\n",
+         listen-ssh = \"0.0.0.0:7022\"\n\
+         listen-rendezvous = \"0.0.0.0:7051\"\n",
         settings.domain
     )
 }

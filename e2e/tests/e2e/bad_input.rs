@@ -90,7 +90,8 @@ fn a_taken_port_is_named() {
     let taken = format!("127.0.0.1:{}", platform.http_port());
     let ran = run(std::process::Command::new(ambo_e2e::program("ambod"))
         .args(["serve", "--listen-http", &taken, "--listen-api", "127.0.0.1:0", "--listen-https", "127.0.0.1:0"])
-        .args(["--listen-ssh", "127.0.0.1:0", "--listen-registry", "127.0.0.1:0", "--data"])
+        .args(["--listen-ssh", "127.0.0.1:0", "--listen-registry", "127.0.0.1:0"])
+        .args(["--listen-rendezvous", "127.0.0.1:0", "--data"])
         .arg(&dir));
     ran.failed(1).says("already taken").says(&taken);
 }

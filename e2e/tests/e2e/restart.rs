@@ -40,7 +40,8 @@ fn a_second_ambod_on_the_same_data_is_refused() {
                 "--listen-https",
                 "127.0.0.1:0",
             ])
-            .args(["--listen-ssh", "127.0.0.1:0", "--listen-registry", "127.0.0.1:0", "--data"])
+            .args(["--listen-ssh", "127.0.0.1:0", "--listen-registry", "127.0.0.1:0"])
+            .args(["--listen-rendezvous", "127.0.0.1:0", "--data"])
             .arg(&data),
     );
     ran.failed(1).says("another ambod");
