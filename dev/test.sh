@@ -10,6 +10,9 @@ setup() {
     say "Setting up: packages, Docker Engine, base images"
     # The Heroku CLI is installed by npm; where there is one from elsewhere, Debian's would be in its way.
     command -v npm >/dev/null || dev/packages.sh nodejs npm
+    # For the foreign clients of Heroku's API: pip for one, OpenSSL for another.
+    python3 -m pip --version >/dev/null 2>&1 || dev/packages.sh python3-pip
+    dev/packages.sh libssl-dev pkg-config
     dev/packages.sh docker.io iptables curl ca-certificates openssh-client skopeo mmdebstrap iproute2 procps wrk
     dev/engine.sh up
     dev/bases.sh
