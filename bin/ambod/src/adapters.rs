@@ -1,5 +1,6 @@
 //! The stations as the control plane's ports want them.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub(crate) struct LocalArtifacts {
     pub(crate) builder: Arc<dyn ImageBuilder>,
     pub(crate) registry: Arc<OnceLock<Registry>>,
     pub(crate) git: Arc<OnceLock<GitServer>>,
+    /// Where the API keeps what clients upload.
+    pub(crate) uploads: PathBuf,
 }
 
 #[async_trait]
@@ -74,6 +77,11 @@ impl Artifacts for LocalArtifacts {
     }
 
     async fn images_collect(&self, keeping: &dyn KeptImagesSource) -> Result<CollectedImages, String> {
+        let uploads = self.uploads.clone();
+        let expired = tokio::task::spawn_blocking(move || ambo_api::uploads_expire(&uploads, Timestamp::now().into())).await;
+        if let Ok(Err(error)) = expired {
+            tracing::warn!(%error, "cannot remove old uploads");
+        }
         let kept = &keeping.images_kept().await?;
         for app in kept {
             self.builder.images_prune(&app.repository, &app.images).await.map_err(|error| chain(&error))?;

@@ -61,6 +61,9 @@ pub struct SourceBlob {
 pub struct BuildCreate {
     /// What to build.
     pub source_blob: SourceBlob,
+    /// Heroku's way to build; ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buildpacks: Option<Vec<serde_json::Value>>,
 }
 
 /// `POST /ambo/apps/{app}/builds` with `application/json`: release an image that exists.

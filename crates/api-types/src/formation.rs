@@ -51,6 +51,14 @@ pub struct FormationUpdate {
     /// Limits: the name of one of Heroku's sizes, memory such as `768M`, or `unlimited`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
+    /// Its image from now on, by the digest that it was pushed with or by its id; `null` takes the process away.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "null_or_text")]
+    pub docker_image: Option<Option<String>>,
+}
+
+/// Tells `null` from nothing.
+fn null_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// A count, or a step up or down. On the wire `3`, `"3"`, `"+1"`, `"-1"`.

@@ -31,6 +31,8 @@ pub mod reference;
 pub mod registration;
 pub mod release;
 pub mod secret;
+pub mod slug;
+pub mod source;
 
 pub use account::{Account, AccountRole, AccountUpdate, RateLimit};
 pub use app::{App, AppCreate, AppUpdate};
@@ -58,3 +60,5 @@ pub use reference::{AppReference, IdReference, NamedReference, ReleaseReference,
 pub use registration::{Registered, Registration};
 pub use release::{Release, ReleaseArtifact, ReleaseRollback};
 pub use secret::Secret;
+pub use slug::{ReleaseCreate, Slug, SlugBlob, TextOrNumber};
+pub use source::{Source, SourceUrls};

@@ -8,6 +8,7 @@
 
 mod auth;
 mod body;
+mod build_outputs;
 mod conditional;
 mod directory;
 mod error;
@@ -21,9 +22,13 @@ mod resent;
 pub mod routes;
 pub mod server;
 mod sizes;
+mod source_fetch;
+mod sources;
 mod state;
+mod uploads;
 mod wire;
 
 pub use routes::{Access, ROUTES, Route, router};
 pub use server::serve;
+pub use uploads::uploads_expire;
 pub use state::{Api, ApiSettings, RendezvousAddress, SshAddress};

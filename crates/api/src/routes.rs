@@ -73,9 +73,9 @@ const MANAGE: Access = Access::App(Permission::Manage);
 
 routes! {
     GET get "/ambo/info" Answer Access::Public => info::find;
+    GET get "/ambo/ca.pem" Answer Access::Public => authority::find;
     POST post "/ambo/accounts" Answer Access::Public => accounts::create;
     GET get "/ambo/accounts" Answer Access::Administrator => accounts::list;
-    GET get "/ambo/ca.pem" Answer Access::Public => authority::find;
     POST post "/ambo/invitations" Answer Access::Administrator => invitations::create;
     GET get "/ambo/settings" Answer Access::Administrator => platform_settings::find;
     PATCH patch "/ambo/settings" Answer Access::Administrator => platform_settings::update;
@@ -115,7 +115,7 @@ routes! {
     PATCH patch "/apps/{app}/config-vars" Answer DEPLOY => config_vars::update;
 
     GET get "/apps/{app}/releases" Answer READ => releases::list;
-    POST post "/apps/{app}/releases" Answer DEPLOY => releases::rollback;
+    POST post "/apps/{app}/releases" Answer DEPLOY => releases::create;
     GET get "/apps/{app}/releases/{release}" Answer READ => releases::find;
     GET get "/ambo/release-output/{session}" Stream Access::Secret => release_output::read;
     GET get "/apps/{app}/releases/{release}/config-vars" Answer DEPLOY => config_vars::find_of_release;
@@ -123,6 +123,14 @@ routes! {
     GET get "/apps/{app}/builds" Answer READ => builds::list;
     POST post "/apps/{app}/builds" Answer DEPLOY => builds::create;
     GET get "/apps/{app}/builds/{build}" Answer READ => builds::find;
+    DELETE delete "/apps/{app}/build-cache" Answer DEPLOY => builds::cache_empty;
+    GET get "/ambo/builds/{build}/output/{secret}" Stream Access::Secret => builds::output;
+    POST post "/sources" Answer Access::Account => sources::create;
+    POST post "/apps/{app}/sources" Answer DEPLOY => sources::create_for_app;
+    PUT put "/ambo/sources/{secret}" Stream Access::Secret => sources::receive;
+    GET get "/ambo/sources/{secret}" Stream Access::Secret => sources::download;
+    POST post "/apps/{app}/slugs" Answer DEPLOY => slugs::create;
+    GET get "/apps/{app}/slugs/{slug}" Answer READ => slugs::find;
     POST post "/ambo/apps/{app}/builds" Stream DEPLOY => build_stream::create;
 
     GET get "/apps/{app}/formation" Answer READ => formation::list;

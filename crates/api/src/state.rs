@@ -1,5 +1,6 @@
 //! What every handler works with.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,7 +8,10 @@ use ambo_controller::Controller;
 use ambo_model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::build_outputs::BuildOutputs;
 use crate::log_token::LogTokens;
+use crate::source_fetch;
+use crate::sources::Sources;
 use crate::rate::RateLimits;
 use crate::resent::Resent;
 
@@ -57,6 +61,10 @@ pub struct Api {
     pub(crate) controller: Arc<Controller>,
     pub(crate) settings: Arc<ApiSettings>,
     pub(crate) log_tokens: Arc<LogTokens>,
+    pub(crate) sources: Sources,
+    pub(crate) outputs: BuildOutputs,
+    /// Says which addresses sources are not fetched from.
+    pub(crate) source_guard: fn(IpAddr) -> Option<&'static str>,
     pub(crate) rates: Arc<RateLimits>,
     pub(crate) resent: Arc<Resent>,
     /// Ends streams that would never end by themselves.
@@ -70,7 +78,10 @@ impl Api {
         Self {
             controller,
             rates: Arc::new(RateLimits::new(settings.requests_per_minute_max)),
+            sources: Sources::new(&settings.uploads),
+            outputs: BuildOutputs::new(&settings.uploads),
             settings: Arc::new(settings),
+            source_guard: source_fetch::refusal,
             log_tokens: Arc::new(LogTokens::new()),
             resent: Arc::default(),
             shutdown,

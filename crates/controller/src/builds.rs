@@ -106,9 +106,13 @@ impl Controller {
             Deploy::Images(images) => {
                 let mut taken = BTreeMap::new();
                 for (process, reference) in images {
+                    let Some(reference) = reference else {
+                        taken.insert(process, None);
+                        continue;
+                    };
                     let (repository, tag, login) = (repository.clone(), format!("{tag}-{process}"), login.clone());
                     let import = ImageImport { reference, repository, tag, login };
-                    taken.insert(process, self.builder.import(import, progress.channel()).await?);
+                    taken.insert(process, Some(self.builder.import(import, progress.channel()).await?));
                 }
                 combined(taken, base.and_then(|base| base.artifact))
             }
@@ -157,10 +161,12 @@ async fn fetched(deploy: Deploy, progress: &Progress) -> Result<(Deploy, Option<
     Ok((Deploy::Source { archive, source }, Some(file)))
 }
 
-/// One artifact of several images: each runs its own command as the process it was pushed for. Processes that no image was
-/// pushed for stay as they are.
-fn combined(mut taken: BTreeMap<ProcessType, Artifact>, base: Option<Artifact>) -> Result<Artifact, ControllerError> {
-    let nothing = || ControllerError::Invalid("no image was named: give one process its image at least".to_owned());
+/// One artifact of several images: each runs its own command as the process it was pushed for. Processes that nothing is
+/// said of stay as they are; those with no image go.
+fn combined(
+    taken: BTreeMap<ProcessType, Option<Artifact>>,
+    base: Option<Artifact>,
+) -> Result<Artifact, ControllerError> {
     let mut processes: BTreeMap<ProcessType, Process> = BTreeMap::new();
     if let Some(base) = &base {
         for (process, entry) in base.processes.iter() {
@@ -168,19 +174,22 @@ fn combined(mut taken: BTreeMap<ProcessType, Artifact>, base: Option<Artifact>) 
             processes.insert(process.clone(), Process { command: entry.command.clone(), image });
         }
     }
-    for (process, artifact) in &taken {
-        let own = Process { command: Command::Image, image: Some(artifact.image.clone()) };
-        processes.insert(process.clone(), own);
-    }
     // The port is the routed process': that of its image, new or old.
-    let web = ProcessType::web();
-    let (image, port) = match (taken.remove(&web), base, taken.pop_first()) {
-        (Some(web), ..) => (web.image, web.exposed_port),
-        (None, Some(base), _) => (base.image_of(&web).clone(), base.exposed_port),
-        (None, None, first) => {
-            first.map(|(_, artifact)| (artifact.image, artifact.exposed_port)).ok_or_else(nothing)?
+    let mut port = base.and_then(|base| base.exposed_port);
+    for (process, artifact) in taken {
+        let Some(artifact) = artifact else {
+            processes.remove(&process);
+            continue;
+        };
+        if process.is_web() {
+            port = artifact.exposed_port;
         }
-    };
+        processes.insert(process, Process { command: Command::Image, image: Some(artifact.image) });
+    }
+    let main = processes.get(&ProcessType::web()).or_else(|| processes.values().next());
+    let image = main.and_then(|process| process.image.clone()).ok_or_else(|| {
+        ControllerError::Invalid("no process would be left: destroy the app, or scale it to 0".to_owned())
+    })?;
     Ok(Artifact { image, processes: processes.into_iter().collect(), exposed_port: port, kind: "image".to_owned() })
 }
 
@@ -197,12 +206,14 @@ mod tests {
     #[test]
     fn each_process_runs_the_image_that_was_pushed_for_it_and_the_others_stay() {
         let (web, worker) = (ProcessType::web(), ProcessType::parse("worker").unwrap());
-        let first = combined([(web.clone(), artifact("a", Some(80)))].into(), None).unwrap();
-        let second = combined([(worker.clone(), artifact("b", Some(90)))].into(), Some(first.clone())).unwrap();
+        let first = combined([(web.clone(), Some(artifact("a", Some(80))))].into(), None).unwrap();
+        let second = combined([(worker.clone(), Some(artifact("b", Some(90))))].into(), Some(first.clone())).unwrap();
         assert_eq!(second.image_of(&web), &first.image);
         assert_eq!(second.image_of(&worker), &artifact("b", None).image);
         assert_eq!(second.exposed_port, Some(80));
         assert_eq!(second.images().count(), 3);
-        assert!(combined(BTreeMap::new(), None).is_err());
+        let third = combined([(worker.clone(), None)].into(), Some(second)).unwrap();
+        assert_eq!((third.processes.get(&worker), third.images().count()), (None, 2));
+        assert!(combined([(web, None)].into(), Some(third)).is_err());
     }
 }

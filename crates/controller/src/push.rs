@@ -48,8 +48,8 @@ pub enum Deploy {
         /// Its processes; the image's own command is `web` without.
         procfile: Option<Procfile>,
     },
-    /// Images that were pushed into the app's own repositories, one for each process named.
-    Images(BTreeMap<ProcessType, ImageReference>),
+    /// Images that were pushed into the app's own repositories, one for each process named. A process without one goes.
+    Images(BTreeMap<ProcessType, Option<ImageReference>>),
 }
 
 /// A tar file, removed with its last holder.
@@ -311,7 +311,7 @@ fn source_of(deploy: &Deploy) -> BuildSource {
         Deploy::Source { source, .. } | Deploy::Fetched { source, .. } => source.clone(),
         Deploy::Image { reference, .. } => BuildSource::Image { reference: reference.clone() },
         // What clients are shown is one of them; the release has them all.
-        Deploy::Images(images) => match images.get(&ProcessType::web()).or_else(|| images.values().next()) {
+        Deploy::Images(images) => match images.values().flatten().next() {
             Some(reference) => BuildSource::Image { reference: reference.clone() },
             None => BuildSource::Archive { version: None },
         },

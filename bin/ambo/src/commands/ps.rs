@@ -120,7 +120,12 @@ fn cells_of_formation(entry: &Formation) -> Vec<String> {
 fn update(change: ScaleChange) -> Outcome<FormationUpdate> {
     let quantity = Quantity::parse(&change.quantity);
     let quantity = quantity.ok_or_else(|| Failure::usage(format!("`{}` is more than can run", change.quantity)))?;
-    Ok(FormationUpdate { process_type: Some(change.process), quantity: Some(quantity), size: change.size })
+    Ok(FormationUpdate {
+        process_type: Some(change.process),
+        quantity: Some(quantity),
+        size: change.size,
+        docker_image: None,
+    })
 }
 
 async fn restart(context: &Context, args: PsRestart) -> Outcome {

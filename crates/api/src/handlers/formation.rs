@@ -70,6 +70,7 @@ async fn scale(
     updates: Vec<FormationUpdate>,
 ) -> Result<(App, Vec<ProcessFormation>), ApiError> {
     api.controller.app_find(caller, app, Permission::Deploy).await?;
+    super::images::release(api, caller, app, &updates).await?;
     let mut wanted = BTreeMap::new();
     for (at, update) in updates.into_iter().enumerate() {
         let invalid = |text: &dyn std::fmt::Display| ApiError::invalid(format!("`updates[{at}].type`: {text}"));
@@ -109,6 +110,14 @@ pub(crate) async fn update(
     Path((app, process)): Path<(String, String)>,
     Json(update): Json<FormationUpdate>,
 ) -> Result<Answer<Formation>, ApiError> {
+    if let Some(None) = update.docker_image {
+        // The process goes: what is shown is what there was.
+        let (found, formations) = api.controller.formation_list(&caller, &app).await?;
+        let gone = pick(&found, &formations, &process)?;
+        let update = FormationUpdate { process_type: Some(gone.process_type.clone()), ..update };
+        scale(&api, &caller, &app, vec![update]).await?;
+        return Ok(Answer(Formation { quantity: 0, ..gone }));
+    }
     let update = FormationUpdate { process_type: Some(process.clone()), ..update };
     let (app, formations) = scale(&api, &caller, &app, vec![update]).await?;
     Ok(Answer(pick(&app, &formations, &process)?))

@@ -28,5 +28,7 @@ pub(crate) mod platform_settings;
 pub(crate) mod release_output;
 pub(crate) mod releases;
 pub(crate) mod status;
+pub(crate) mod slugs;
+pub(crate) mod sources;
 pub(crate) mod unoffered;
 pub(crate) mod upload;

@@ -1,7 +1,7 @@
 //! `/apps/{app}/releases`
 
-use ambo_api_types::{IdReference, Release, ReleaseArtifact, ReleaseRollback};
-use ambo_controller::accounts::Caller;
+use ambo_api_types::{IdReference, Release, ReleaseArtifact, ReleaseCreate};
+use ambo_controller::accounts::{Caller, Permission};
 use ambo_controller::releases::{ReleasePage, ReleaseSummary};
 use ambo_model::{App, ReleaseStatus, ReleaseVersion};
 use axum::Json as Answer;
@@ -108,14 +108,23 @@ pub(crate) async fn find(
     Ok(Answer(wire(&mut Asking::new(&api, &caller, &base), &app, &release).await?))
 }
 
-/// Back to an earlier release: a new one with its build and config.
-pub(crate) async fn rollback(
+/// A new release: of an earlier one's build and config, or of an earlier build with the config of now.
+pub(crate) async fn create(
     State(api): State<Api>,
     Authorized(caller): Authorized,
     base: BaseUrl,
     Path(app): Path<String>,
-    Json(wanted): Json<ReleaseRollback>,
+    Json(wanted): Json<ReleaseCreate>,
 ) -> Result<(StatusCode, Answer<Release>), ApiError> {
-    let (app, release) = api.controller.release_rollback(&caller, &app, &wanted.release, api.now()).await?;
+    api.controller.app_find(&caller, &app, Permission::Deploy).await?;
+    let now = api.now();
+    let (app, release) = match (&wanted.release, &wanted.slug) {
+        (Some(release), None) => api.controller.release_rollback(&caller, &app, &release.to_string(), now).await?,
+        (None, Some(slug)) => api.controller.release_of_build(&caller, &app, slug, now).await?,
+        _ => {
+            let text = "say either `release`, the one to go back to, or `slug`, the build to release";
+            return Err(ApiError::invalid(text));
+        }
+    };
     Ok((StatusCode::CREATED, Answer(wire(&mut Asking::new(&api, &caller, &base), &app, &release).await?)))
 }

@@ -49,7 +49,7 @@ async fn next(body: &mut axum::body::BodyDataStream) -> Result<Option<Bytes>, Ap
     }
 }
 
-fn disk(error: &std::io::Error) -> ApiError {
+pub(super) fn disk(error: &std::io::Error) -> ApiError {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ApiError::disk_full(),
         _ => ApiError::internal(error),
