@@ -40,6 +40,7 @@ unit() {
 e2e() {
     say "Building ambod and ambo"
     cargo build --quiet -p ambod -p ambo
+    cargo build --quiet --locked --manifest-path e2e/foreign-clients/heroku_rs/Cargo.toml --target-dir target/foreign-clients/rust
     say "Walking through the platform"
     run_tests -p ambo-e2e
 }
