@@ -60,7 +60,7 @@ pub struct Controller {
     pub(crate) builds: Semaphore,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
-    pub(crate) publishing: tokio::sync::Mutex<()>,
+    pub(crate) publishing: crate::rounds::Rounds,
 }
 
 impl std::fmt::Debug for Controller {
@@ -96,7 +96,7 @@ impl Controller {
             builds: Semaphore::new(settings.builds_max),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            publishing: tokio::sync::Mutex::new(()),
+            publishing: crate::rounds::Rounds::default(),
             settings,
         })
     }

@@ -29,6 +29,7 @@ pub mod reconcilers;
 pub mod records;
 pub mod releases;
 pub mod rollout;
+mod rounds;
 mod run;
 pub mod settings;
 mod turns;

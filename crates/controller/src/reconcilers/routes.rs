@@ -39,7 +39,11 @@ impl Controller {
                 "the platform has just started and does not know its instances yet: try again in a moment".to_owned(),
             ));
         }
-        let _one_at_a_time = self.publishing.lock().await;
+        // It takes the longer the more apps there are, and every change waits for it: those that come together share one.
+        self.publishing.share(self.routes_derive()).await
+    }
+
+    async fn routes_derive(&self) -> Result<(), ControllerError> {
         let apps = list::<App>(&*self.store, keys::APPS).await?;
         let mut domains: HashMap<AppId, Vec<Hostname>> = HashMap::new();
         for domain in self.domains_all().await? {
