@@ -65,7 +65,7 @@ async fn a_question_is_not_asked_for_ever() {
 
 #[tokio::test]
 async fn a_change_is_never_sent_twice() {
-    let shop = AppCreate { name: Some("shop".into()) };
+    let shop = AppCreate { name: Some("shop".into()), ..AppCreate::default() };
     let Flaky { client, listener } = Flaky::start().await;
     let requests = std::cell::Cell::new(0);
     let app = tokio::select! {
