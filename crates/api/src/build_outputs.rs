@@ -91,6 +91,11 @@ impl BuildOutputs {
         (Progress::to(sender), Box::pin(recording))
     }
 
+    /// Whether the build, or the rollout of what it gave, goes on.
+    pub(crate) fn is_running(&self, build: BuildId) -> bool {
+        self.running.lock().contains_key(&build)
+    }
+
     /// A build's output from its beginning, and what follows until the build ends. `None`: no such output, or the wrong
     /// secret.
     pub(crate) async fn follow(&self, build: BuildId, secret: &str) -> Option<impl Stream<Item = Bytes> + use<>> {

@@ -106,7 +106,7 @@ fn a_source_is_uploaded_built_followed_and_released_by_curl_alone() {
     source.say("two");
     let second = json!({ "url": script.source(&archive(&source, "two.tar.gz")) });
     assert_eq!(script.ended("shop", &script.build("shop", &second, 201))["status"], "succeeded");
-    assert_eq!(platform.app_get("shop", "/").body, "two");
+    wait_until("its release serves", || (platform.app_get("shop", "/").body == "two").then_some(()));
 
     // The first build's slug again, with the config of now.
     let slug = build["slug"]["id"].as_str().expect("a slug");

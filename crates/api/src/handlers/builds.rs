@@ -56,6 +56,9 @@ impl<'a> Shown<'a> {
             BuildStatus::Succeeded { .. } => ("succeeded", None, Some(IdReference { id: build.id.uuid() })),
             BuildStatus::Failed { reason } => ("failed", Some(reason.clone()), None),
         };
+        // Whoever is told of a success looks for the release next.
+        let unreleased = !self.releases.contains_key(&build.id) && self.api.outputs.is_running(build.id);
+        let (status, slug) = if unreleased { ("pending", None) } else { (status, slug) };
         let version = build.source.version().map(str::to_owned);
         let (url, checksum) = match &build.source {
             BuildSource::Image { reference } => (reference.to_string(), None),
