@@ -137,8 +137,11 @@ pub struct RouterHandle {
 
 impl RouterHandle {
     /// Replaces the whole table. When this returns, every new request goes by it. It is written to disk later, off the path
-    /// of requests and of the caller.
+    /// of requests and of the caller. One that is in place already costs neither.
     pub fn publish(&self, table: RouteTable) {
+        if *self.table() == table {
+            return;
+        }
         self.shared.table_swap(&table);
         self.shared.latest.send_replace(Arc::new(table));
     }
@@ -202,5 +205,34 @@ impl RouterHandle {
     #[must_use]
     pub fn access_dropped(&self) -> u64 {
         self.shared.rings.iter().map(|ring| ring.dropped()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ambo_model::{AppId, AppName, Route};
+
+    use super::*;
+
+    #[test]
+    fn a_table_that_is_in_place_is_not_written_again() {
+        let shared = Shared::new(RouterSettings::default(), Arc::new(Certificates::new(None)));
+        let handle = RouterHandle { shared: Arc::new(shared) };
+        let route = Route {
+            app: AppId::new(),
+            app_name: AppName::parse("shop").unwrap(),
+            hosts: Vec::new(),
+            targets: Vec::new(),
+            maintenance: false,
+            crashed: false,
+        };
+        let mut latest = handle.shared.latest();
+        handle.publish(RouteTable { routes: vec![route.clone()] });
+        assert!(latest.has_changed().unwrap());
+        latest.mark_unchanged();
+        handle.publish(RouteTable { routes: vec![route.clone()] });
+        assert!(!latest.has_changed().unwrap());
+        handle.publish(RouteTable { routes: vec![Route { maintenance: true, ..route }] });
+        assert!(latest.has_changed().unwrap());
     }
 }
