@@ -170,6 +170,11 @@ impl Client {
         }
     }
 
+    /// Whether the client has yet to take what it was sent.
+    pub(crate) fn is_write_blocked(&self) -> bool {
+        self.write_blocked.load(Ordering::Relaxed)
+    }
+
     fn changed(&self, now: Instant) {
         self.changed_ms.store(self.ms(now), Ordering::Relaxed);
     }

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Response;
@@ -33,7 +33,12 @@ pub(crate) struct InstanceBody {
     exchange: Box<Exchange>,
     silence: Option<Pin<Box<Sleep>>>,
     moved_at: Instant,
+    /// Set when the instance broke off; the client is told when it has what came before.
+    broken: Option<Fault>,
 }
+
+/// How often a client is looked at that has not yet taken what came before a break.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Who moves the bytes of the instance's connection.
 #[derive(Debug)]
@@ -64,7 +69,7 @@ pub(crate) fn instance_response(answer: Answer, mut exchange: Box<Exchange>) -> 
         _ => Link::Own(connection),
     };
     let moved_at = exchange.started;
-    let mut body = InstanceBody { incoming, link, exchange, silence: None, moved_at };
+    let mut body = InstanceBody { incoming, link, exchange, silence: None, moved_at, broken: None };
     if body.incoming.is_end_stream() {
         body.finish();
     }
@@ -97,6 +102,9 @@ impl ResponseBody {
 
 impl InstanceBody {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        if let Some(fault) = self.broken {
+            return self.poll_broken(cx, fault);
+        }
         let mut polled = Pin::new(&mut self.incoming).poll_frame(cx);
         if polled.is_pending() {
             self.link.poll_drive(cx);
@@ -110,7 +118,10 @@ impl InstanceBody {
             }
             Poll::Ready(Some(Err(error))) => {
                 tracing::debug!(%error, "response broke off");
-                Poll::Ready(Some(Err(self.break_off(Fault::ServerInterrupted))))
+                self.broken = Some(self.break_off(Fault::ServerInterrupted).0);
+                // hyper sends what it holds when a body has nothing for the moment, and throws it away when a body fails.
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             Poll::Ready(Some(Ok(frame))) => {
                 self.exchange.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -123,6 +134,18 @@ impl InstanceBody {
                 Poll::Ready(Some(Ok(frame)))
             }
         }
+    }
+
+    /// Pending until the client has taken what came before the break.
+    fn poll_broken(&mut self, cx: &mut Context<'_>, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        while self.exchange.client.is_write_blocked() {
+            let mut look = Box::pin(tokio::time::sleep(LOOK_AGAIN));
+            if look.as_mut().poll(cx).is_pending() {
+                self.silence = Some(look);
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Some(Err(BrokenOff(fault))))
     }
 
     /// Pending, unless the instance has been silent for too long. The timer is set once and looked at when it fires: what

@@ -120,11 +120,30 @@ async fn a_response_that_breaks_off_is_h18_and_one_that_stalls_h15_and_neither_l
         let stage = Stage::with_app(brief(), vec![instance.target("1")]);
         let mut client = stage.client().await;
         client.send("GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n").await;
-        assert!(client.message().await.is_none(), "the connection is cut within the body");
+        client.until("partial").await.expect("what came before the break arrives");
+        assert!(client.ends().await, "the connection is cut within the body");
         let record = stage.record(|record| record.fault.and_then(Fault::code) == Some(code)).await;
         assert_eq!((record.status, record.bytes), (200, 7));
         stage.stopped().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_client_gets_all_that_came_before_a_break() {
+    const BYTES: usize = 400 * 1024;
+    let instance = Instance::start(|mut client: Client| async move {
+        client.message().await;
+        client.send(&format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 2 * BYTES)).await;
+        client.send(&format!("{}end", "x".repeat(BYTES))).await;
+    })
+    .await;
+    let stage = Stage::with_app(brief(), vec![instance.target("1")]);
+    let mut client = stage.client().await;
+    client.send("GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n").await;
+    client.until("\r\n\r\n").await.expect("a head");
+    assert_eq!(client.until("end").await.map(|body| body.len()), Some(BYTES + 3));
+    assert!(client.ends().await);
+    stage.stopped().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
