@@ -22,3 +22,4 @@ mod restart;
 mod router;
 mod run;
 mod ssh;
+mod streams;
