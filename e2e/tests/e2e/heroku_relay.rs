@@ -1,6 +1,7 @@
 //! `ambo heroku`: the CLI through the relay, and that nothing of it leaves for anybody else.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -122,6 +123,16 @@ fn an_app_is_made_pushed_and_run_through_the_relay() {
     say(&["ps:scale", "web=2"]).ok().says("web at 2");
     say(&["ps"]).ok().says("web.2");
     say(&["config:get", "NOTHING", "-a", "unknown-app"]).failed(2);
+
+    // `run` goes to a port of its own, whose certificate the CLI is made to trust.
+    say(&["run", "--exit-code", "--", "sh -c 'echo from-inside; exit 3'"]).failed(3).says("from-inside");
+    let mut inside = ambo(&heroku);
+    inside.args(["heroku", "run:inside", "web.1", "--", "cat"]).current_dir(source.path());
+    inside.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = inside.spawn().expect("ambo starts");
+    child.stdin.take().expect("a pipe").write_all(b"through-the-pipe\n").expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("through-the-pipe"), "{output:?}");
 }
 
 /// A program in the place of the CLI.
