@@ -149,7 +149,7 @@ impl<'u, 'p> Heroku<'u, 'p> {
         command.env("HEROKU_GIT_HOST", self.user.platform.api().trim_start_matches("http://"));
         // Runs are attached to over TLS, and the client verifies it.
         command.env("NODE_EXTRA_CA_CERTS", self.user.platform.authority());
-        command.env("HEROKU_SKIP_NEW_VERSION_CHECK", "true").env("HEROKU_DISABLE_AUTOUPDATE", "1");
+        command.env("TERM", "xterm").env("HEROKU_SKIP_NEW_VERSION_CHECK", "true").env("HEROKU_DISABLE_AUTOUPDATE", "1");
         if let Some(token) = &self.token {
             command.env("HEROKU_API_KEY", token);
         }
@@ -196,10 +196,7 @@ impl<'u, 'p> Heroku<'u, 'p> {
     /// When no case of the group is of this command.
     #[track_caller]
     pub fn terminal(&self, arguments: &[&str]) -> Terminal {
-        self.note(arguments);
-        let mut command = self.command("heroku");
-        command.args(arguments).env("TERM", "xterm");
-        Terminal::start(command)
+        Terminal::start(self.prepare(arguments))
     }
 
     #[track_caller]

@@ -27,7 +27,7 @@ pub use http::{Answer, get, get_with};
 pub use load::{Load, LoadReport};
 pub use odd_app::{odd_app, odd_app_seen};
 pub use platform::Platform;
-pub use program::{Ran, program, run};
+pub use program::{Ran, program, run, run_with_input};
 pub use relay::Relay;
 pub use source::Source;
 pub use terminal::Terminal;

@@ -1,7 +1,8 @@
 //! Running programs and keeping what they said.
 
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// What a program did.
 #[derive(Debug, Clone)]
@@ -72,6 +73,20 @@ pub fn run(command: &mut Command) -> Ran {
         Ok(output) => Ran::new(command, &output),
         Err(error) => panic!("cannot run {command:?}: {error}; `make test` installs what the tests need"),
     }
+}
+
+/// Runs a command to its end, with this text as its input.
+///
+/// # Panics
+/// When the program cannot be started.
+pub fn run_with_input(command: &mut Command, input: &str) -> Ran {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    let written = child.stdin.take().expect("its input").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("the program ends");
+    // A program that reads nothing closes its input.
+    drop(written);
+    Ran::new(command, &output)
 }
 
 /// One of our own programs, built beside the tests.

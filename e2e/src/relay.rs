@@ -29,6 +29,7 @@ struct Shared {
     complaints: Mutex<Vec<String>>,
     requests: Mutex<Vec<String>>,
     losing: Mutex<Option<String>>,
+    open: Mutex<Vec<TcpStream>>,
 }
 
 struct Request {
@@ -51,6 +52,7 @@ impl Relay {
             complaints: Mutex::default(),
             requests: Mutex::default(),
             losing: Mutex::default(),
+            open: Mutex::default(),
         });
         let for_all = Arc::clone(&shared);
         let acceptor = std::thread::spawn(move || {
@@ -90,6 +92,18 @@ impl Relay {
         *self.shared.losing.lock().expect("no test panicked here") = Some(request.to_owned());
     }
 
+    /// Ends the streams that are open now, as a proxy does that has had enough of them.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn end_streams(&self) {
+        for mut connection in self.shared.open.lock().expect("no test panicked here").drain(..) {
+            // The last chunk of a body.
+            let _ = connection.write_all(b"0\r\n\r\n");
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
     /// Says that every answer so far was as the schema has it.
     ///
     /// # Panics
@@ -115,6 +129,7 @@ impl Drop for Relay {
 impl Shared {
     fn serve(&self, client: &TcpStream) {
         let Some(request) = read_request(client) else { return };
+        self.open.lock().expect("no test panicked here").extend(client.try_clone());
         self.requests.lock().expect("no test panicked here").push(request.line.clone());
         let lost = {
             let mut losing = self.losing.lock().expect("no test panicked here");

@@ -1,9 +1,25 @@
 //! The unmodified Heroku CLI drives the platform: one file per group of commands. How to write one: `e2e/src/heroku.rs`.
 
 mod apps;
+mod auth;
+mod config;
+mod git;
+mod offers;
+mod processes;
+mod resent;
+mod sharing;
 mod table;
 
 use ambo_e2e::HerokuCase;
 
 /// Every group with its title, in the order of the table in `docs/heroku-cli.md`.
-const GROUPS: &[(&str, &[HerokuCase])] = &[("Apps", apps::CASES)];
+const GROUPS: &[(&str, &[HerokuCase])] = &[
+    ("Logging in", auth::CASES),
+    ("Apps", apps::CASES),
+    ("Creating, when the connection breaks", resent::CASES),
+    ("Config and releases", config::CASES),
+    ("Processes and logs", processes::CASES),
+    ("Domains, access and keys", sharing::CASES),
+    ("git", git::CASES),
+    ("Features, buildpacks, add-ons and the rest", offers::CASES),
+];
