@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use ambo_e2e::{Heroku, Platform, Ran, Source, User, program, run, wait_until};
+use ambo_e2e::{Heroku, Platform, Ran, Source, Terminal, User, program, run, wait_until};
 
 /// What catches the requests of the CLI that are for other machines.
 struct Sink {
@@ -187,6 +187,17 @@ fn the_cli_has_terminal_exit_code_and_signals_as_if_alone() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
     let ended = wait_until("it has ended", || child.try_wait().ok().flatten());
     assert_eq!(ended.code(), Some(9));
+
+    // On a terminal Ctrl-C reaches the CLI by itself, and once.
+    let script = "n=0; trap 'n=$((n+1))' INT; test -t 0 && test -t 1 && echo waiting\n\
+                  while [ $n = 0 ]; do sleep 0.1; done; sleep 0.5; echo \"caught $n\"; exit 7";
+    let mut terminal = Terminal::start({
+        let mut command = fake_cli(&ann, script);
+        command.args(["heroku", "logs", "--tail"]);
+        command
+    });
+    terminal.expect("waiting").send("\u{3}").expect("caught 1");
+    terminal.end().failed(7);
 }
 
 #[test]
