@@ -69,6 +69,7 @@ const GROUP_DEFAULTS: &[(&str, &str)] = &[
     ("accounts", "list"),
     ("apps", "list"),
     ("builds", "list"),
+    ("certs", "list"),
     ("config", "list"),
     ("domains", "list"),
     ("healthchecks", "list"),

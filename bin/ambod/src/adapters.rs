@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ambo_builder::ImageBuilder;
-use ambo_controller::ports::{Artifacts, CollectedImages, KeptImages, KeptImagesSource, Routes};
+use ambo_controller::ports::{Artifacts, CollectedImages, KeptImages, KeptImagesSource, Routes, ServedCertificate};
 use ambo_controller::{Controller, chain};
 use ambo_gitreceive::GitServer;
 use ambo_model::{AppId, ImageDigest, ImageReference, InstanceId, RouteTable, Secret, Timestamp};
 use ambo_registry::{Keep, KeepTags, Registry, Retained, Retention};
 use ambo_rendezvous::{Programs, StartedProgram};
-use ambo_router::RouterHandle;
+use ambo_router::{Certificate, RouterHandle};
 use ambo_scheduler_docker::{RegistryLogin, RegistryLogins};
 use async_trait::async_trait;
 
@@ -23,6 +23,21 @@ pub(crate) struct LocalRoutes(pub(crate) RouterHandle);
 impl Routes for LocalRoutes {
     async fn routes_publish(&self, table: RouteTable) {
         self.0.publish(table);
+    }
+
+    async fn certificates_publish(&self, certificates: Vec<ServedCertificate>) {
+        let readable = certificates.into_iter().filter_map(|served| {
+            let key = served.key.reveal().as_bytes();
+            match Certificate::from_pem(served.hosts, served.chain.as_bytes(), key) {
+                Ok(certificate) => Some(certificate),
+                // It was checked when it was added, by another version perhaps. The others are served all the same.
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), "a certificate is not served");
+                    None
+                }
+            }
+        });
+        self.0.certificates_publish(readable.collect());
     }
 
     async fn instances_drained(&self, instances: &[InstanceId], deadline: Duration) {

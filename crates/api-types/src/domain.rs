@@ -38,4 +38,14 @@ pub struct Domain {
 pub struct DomainCreate {
     /// The name.
     pub hostname: String,
+    /// The certificate to serve it with, by name or id; the best that covers it when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sni_endpoint: Option<String>,
+}
+
+/// `PATCH /apps/{app}/domains/{domain}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainUpdate {
+    /// The certificate to serve it with, by name or id; `null` leaves the choice to the platform.
+    pub sni_endpoint: Option<String>,
 }

@@ -158,6 +158,17 @@ routes! {
     GET get "/apps/{app}/domains/{domain}" Answer READ => domains::find;
     DELETE delete "/apps/{app}/domains/{domain}" Answer DEPLOY => domains::remove;
 
+    PATCH patch "/apps/{app}/domains/{domain}" Answer DEPLOY => domains::update;
+    GET get "/apps/{app}/sni-endpoints" Answer READ => sni_endpoints::list;
+    POST post "/apps/{app}/sni-endpoints" Answer DEPLOY => sni_endpoints::create;
+    GET get "/apps/{app}/sni-endpoints/{certificate}" Answer READ => sni_endpoints::find;
+    PATCH patch "/apps/{app}/sni-endpoints/{certificate}" Answer DEPLOY => sni_endpoints::update;
+    DELETE delete "/apps/{app}/sni-endpoints/{certificate}" Answer DEPLOY => sni_endpoints::remove;
+    GET get "/apps/{app}/acm" Answer READ => acm::find;
+    POST post "/apps/{app}/acm" Answer DEPLOY => acm::create;
+    PATCH patch "/apps/{app}/acm" Answer DEPLOY => acm::create;
+    DELETE delete "/apps/{app}/acm" Answer DEPLOY => acm::remove;
+
     POST post "/apps/{app}/log-sessions" Answer READ => log_sessions::create;
     GET get "/ambo/logs/{session}" Stream Access::Secret => log_stream::read;
 
@@ -170,7 +181,6 @@ routes! {
     GET get "/apps/{app}/addons" Answer READ => unoffered::none_of_app;
     GET get "/apps/{app}/addon-attachments" Answer READ => unoffered::none_of_app;
     GET get "/apps/{app}/features" Answer READ => unoffered::none_of_app;
-    GET get "/apps/{app}/sni-endpoints" Answer READ => unoffered::none_of_app;
     GET get "/dyno-sizes" Answer Access::Token => unoffered::dyno_sizes;
     GET get "/account/features/{feature}" Answer Access::Token => unoffered::no_feature_of_account;
     PATCH patch "/account/features/{feature}" Answer Access::Token => unoffered::no_feature_of_account;

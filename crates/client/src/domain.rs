@@ -18,7 +18,7 @@ impl Client {
     /// # Errors
     /// When it is invalid, or another app's.
     pub async fn domain_create(&self, app: &str, hostname: &str) -> Result<Domain, ClientError> {
-        self.post(&path(app), &DomainCreate { hostname: hostname.to_owned() }).await
+        self.post(&path(app), &DomainCreate { hostname: hostname.to_owned(), sni_endpoint: None }).await
     }
 
     /// Removes a domain.

@@ -12,6 +12,7 @@ mod app;
 pub mod attach;
 mod authority;
 mod build;
+mod certificate;
 mod config;
 mod credentials;
 mod domain;

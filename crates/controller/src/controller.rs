@@ -61,6 +61,7 @@ pub struct Controller {
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     pub(crate) publishing: crate::rounds::Rounds,
+    pub(crate) publishing_certificates: crate::rounds::Rounds,
 }
 
 impl std::fmt::Debug for Controller {
@@ -96,6 +97,7 @@ impl Controller {
             builds: Semaphore::new(settings.builds_max),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            publishing_certificates: crate::rounds::Rounds::default(),
             publishing: crate::rounds::Rounds::default(),
             settings,
         })

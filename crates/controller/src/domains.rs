@@ -1,6 +1,6 @@
 //! Domains: hostnames that lead to an app beside the platform's own name for it.
 
-use ambo_model::{App, AppId, Hostname, Timestamp};
+use ambo_model::{App, AppId, CertificateId, Hostname, Timestamp};
 use ambo_store::{StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use crate::accounts::{Caller, Permission};
 use crate::controller::Controller;
 use crate::error::ControllerError;
 use crate::keys;
-use crate::records::{get, json, list};
+use crate::records::{get, json, list, replace, retry_conflicts};
 
 /// A domain of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Domain {
     pub hostname: Hostname,
     /// Whose.
     pub app: AppId,
+    /// The certificate that somebody chose for it. Without one, the best that covers it is shown.
+    #[serde(default)]
+    pub certificate: Option<CertificateId>,
     /// When it was added.
     pub created_at: Timestamp,
 }
@@ -34,11 +37,14 @@ impl Controller {
         caller: &Caller,
         app: &str,
         hostname: Hostname,
+        certificate: Option<&str>,
         now: Timestamp,
     ) -> Result<(App, Domain), ControllerError> {
         let app = self.app_find(caller, app, Permission::Deploy).await?;
         self.domain_allowed(&hostname)?;
-        let domain = Domain { id: Uuid::now_v7(), hostname: hostname.clone(), app: app.id, created_at: now };
+        let certificate = self.domain_certificate(&app, certificate, &hostname).await?;
+        let domain =
+            Domain { id: Uuid::now_v7(), hostname: hostname.clone(), app: app.id, certificate, created_at: now };
         let key = keys::domain(&hostname);
         let transaction =
             Transaction::new().present(keys::app(app.id)).absent(key.clone()).put(key.clone(), json(&domain));
@@ -104,6 +110,44 @@ impl Controller {
         Ok((app, found))
     }
 
+    /// Chooses the certificate that a domain is served with; `None` leaves the choice to the platform.
+    ///
+    /// # Errors
+    /// `NotFound` when the app has no such domain or certificate, `Invalid` when the certificate is for other hosts.
+    pub async fn domain_update(
+        &self,
+        caller: &Caller,
+        app: &str,
+        domain: &str,
+        certificate: Option<&str>,
+    ) -> Result<(App, Domain), ControllerError> {
+        let app = self.app_find(caller, app, Permission::Deploy).await?;
+        let wanted = pick(self.domains_of(app.id).await?, domain)?;
+        let chosen = self.domain_certificate(&app, certificate, &wanted.hostname).await?;
+        let updated = retry_conflicts(|| async {
+            let found = get::<Domain>(&*self.store, &keys::domain(&wanted.hostname)).await?;
+            let mut found = found.filter(|found| found.value.id == wanted.id).ok_or_else(|| unknown(domain))?;
+            found.value.certificate = chosen;
+            self.store.commit(replace(Transaction::new(), &found)).await?;
+            Ok::<_, ControllerError>(found.value)
+        })
+        .await?;
+        self.certificates_follow().await;
+        Ok((app, updated))
+    }
+
+    async fn domain_certificate(
+        &self,
+        app: &App,
+        certificate: Option<&str>,
+        hostname: &Hostname,
+    ) -> Result<Option<CertificateId>, ControllerError> {
+        match certificate {
+            Some(certificate) => Ok(Some(self.certificate_for(app.id, certificate, hostname).await?)),
+            None => Ok(None),
+        }
+    }
+
     /// Removes a domain.
     ///
     /// # Errors
@@ -136,7 +180,9 @@ fn pick(domains: Vec<Domain>, wanted: &str) -> Result<Domain, ControllerError> {
     domains
         .into_iter()
         .find(|domain| Some(&domain.hostname) == hostname.as_ref() || domain.id.to_string() == wanted)
-        .ok_or_else(|| {
-            ControllerError::NotFound(format!("Couldn't find that domain name: `{wanted}`; see `ambo domains`"))
-        })
+        .ok_or_else(|| unknown(wanted))
+}
+
+fn unknown(wanted: &str) -> ControllerError {
+    ControllerError::NotFound(format!("Couldn't find that domain name: `{wanted}`; see `ambo domains`"))
 }

@@ -8,12 +8,15 @@ pub const APPS: &str = "apps/";
 pub const APP_NAMES: &str = "app-names/";
 /// All domains.
 pub const DOMAINS: &str = "domains/";
+/// All certificates.
+pub const CERTIFICATES: &str = "certificates/";
 /// All jobs that are not done.
 pub const JOBS: &str = "jobs/";
 /// All releases.
 pub const RELEASES: &str = "releases/";
 /// All builds.
 pub const BUILDS: &str = "builds/";
+
 
 /// An app.
 #[must_use]
@@ -67,6 +70,18 @@ pub fn build(app: AppId, id: BuildId) -> String {
 #[must_use]
 pub fn domain(hostname: &Hostname) -> String {
     format!("{DOMAINS}{hostname}")
+}
+
+/// All certificates of an app.
+#[must_use]
+pub fn certificates(app: AppId) -> String {
+    format!("{CERTIFICATES}{app}/")
+}
+
+/// A certificate; the name is unique in the app.
+#[must_use]
+pub fn certificate(app: AppId, name: &str) -> String {
+    format!("{CERTIFICATES}{app}/{name}")
 }
 
 /// A job.

@@ -10,6 +10,7 @@ pub mod apps;
 pub mod attach;
 mod board;
 pub mod builds;
+pub mod certificates;
 pub mod collaborators;
 pub mod controller;
 pub mod domains;

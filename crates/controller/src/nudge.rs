@@ -12,6 +12,7 @@ pub(crate) struct Nudges {
     health: Arc<Notify>,
     jobs: Arc<Notify>,
     logs: Arc<Notify>,
+    certificates: Arc<Notify>,
 }
 
 impl Nudges {
@@ -35,6 +36,15 @@ impl Nudges {
         self.formations.notify_one();
         self.health.notify_one();
         self.logs.notify_one();
+    }
+
+    /// What certificates are shown by.
+    pub(crate) fn certificates(&self) {
+        self.certificates.notify_one();
+    }
+
+    pub(crate) async fn certificates_nudged(&self) {
+        self.certificates.notified().await;
     }
 
     pub(crate) async fn formations_nudged(&self) {

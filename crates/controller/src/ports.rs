@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ambo_model::{AppId, ImageDigest, InstanceId, RouteTable};
+use ambo_model::{AppId, Hostname, ImageDigest, InstanceId, RouteTable, Secret};
 use async_trait::async_trait;
 
 /// The router, or all of them.
@@ -10,8 +10,21 @@ use async_trait::async_trait;
 pub trait Routes: Send + Sync + 'static {
     /// Replaces the whole table. When this returns, no new request goes by the old one.
     async fn routes_publish(&self, table: RouteTable);
+    /// Replaces all certificates of apps. New handshakes show them; connections that are open go on.
+    async fn certificates_publish(&self, certificates: Vec<ServedCertificate>);
     /// Waits until no request is in flight to any of these, or the deadline has passed.
     async fn instances_drained(&self, instances: &[InstanceId], deadline: Duration);
+}
+
+/// A certificate with the hosts that it is shown for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedCertificate {
+    /// The hosts. Wildcards stand for the names one label below them.
+    pub hosts: Vec<Hostname>,
+    /// The chain, PEM.
+    pub chain: String,
+    /// Its key, PEM.
+    pub key: Secret,
 }
 
 /// Where images and repositories of apps lie.

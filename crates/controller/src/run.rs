@@ -21,6 +21,8 @@ impl Controller {
     /// Looks at the instances and hands the router its first table, unless the engine takes longer than `patience`: then
     /// the router serves its last good one. Call it before the router accepts, so that nobody meets an old table.
     pub async fn routes_prepare(&self, patience: Duration) {
+        // Before anything that needs the engine: a host without its certificate is as good as down.
+        self.certificates_follow().await;
         let prepared = tokio::time::timeout(patience, async {
             self.health_round().await?;
             self.routes_publish().await

@@ -1,4 +1,4 @@
-//! Encryption of what must not lie readable in the store: config.
+//! Encryption of what must not lie readable in the store: config and private keys.
 
 use std::fs;
 use std::io::Write;
@@ -49,6 +49,12 @@ pub enum VaultError {
     /// The key is not 32 bytes in base64.
     #[error("the master key is not 32 bytes in base64")]
     KeyShape,
+    /// The same, of a text.
+    #[error("what is sealed for `{context}` cannot be decrypted: is this the platform's own master key?")]
+    OpenText {
+        /// Whose text.
+        context: String,
+    },
     /// The sealed value was made with another key, for another release, or is damaged. Nothing is run with a config that
     /// cannot be read.
     #[error("the config of {release} cannot be decrypted: is this the platform's own master key?")]
@@ -93,18 +99,37 @@ impl Vault {
         Secret::new(STANDARD.encode(bytes.as_ref()))
     }
 
+    /// Seals a text for whoever names the same `context`: it opens for no other.
+    #[must_use]
+    pub fn seal_text(&self, context: &str, text: &Secret) -> Sealed {
+        self.seal_bytes(context, text.reveal().as_bytes())
+    }
+
+    /// Opens what was sealed for this `context`.
+    ///
+    /// # Errors
+    /// When it was sealed with another key or for another context, or is damaged.
+    pub fn open_text(&self, context: &str, sealed: &Sealed) -> Result<Secret, VaultError> {
+        let refused = || VaultError::OpenText { context: context.to_owned() };
+        let plain = self.open_bytes(context, sealed).ok_or_else(refused)?;
+        Ok(Secret::new(std::str::from_utf8(&plain).map_err(|_| refused())?))
+    }
+
     /// Seals a config for one release: it opens for no other.
     #[must_use]
     pub fn seal(&self, app: AppId, version: ReleaseVersion, config: &Config) -> Sealed {
+        let plain = Zeroizing::new(crate::records::json(config).to_vec());
+        self.seal_bytes(&associated_data(app, version), &plain)
+    }
+
+    fn seal_bytes(&self, context: &str, plain: &[u8]) -> Sealed {
         let mut nonce = [0_u8; NONCE_BYTES];
         rand::rng().fill_bytes(&mut nonce);
-        let plain = Zeroizing::new(crate::records::json(config).to_vec());
-        let aad = associated_data(app, version);
         #[allow(clippy::expect_used, reason = "the cipher only refuses messages beyond 256 GiB")]
         let sealed = self
             .cipher
-            .encrypt(&XNonce::from(nonce), Payload { msg: &plain, aad: aad.as_bytes() })
-            .expect("a config is short");
+            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: context.as_bytes() })
+            .expect("what is sealed is short");
         Sealed(STANDARD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
@@ -114,15 +139,16 @@ impl Vault {
     /// When it was sealed with another key or for another release, or is damaged.
     pub fn open(&self, app: AppId, version: ReleaseVersion, sealed: &Sealed) -> Result<Config, VaultError> {
         let refused = || VaultError::Open { release: format!("{version} of app {app}") };
-        let bytes = STANDARD.decode(&sealed.0).map_err(|_| refused())?;
-        let (nonce, message) = bytes.split_at_checked(NONCE_BYTES).ok_or_else(refused)?;
-        let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| refused())?;
-        let aad = associated_data(app, version);
-        let plain = self
-            .cipher
-            .decrypt(&XNonce::from(nonce), Payload { msg: message, aad: aad.as_bytes() })
-            .map_err(|_| refused())?;
-        serde_json::from_slice(&Zeroizing::new(plain)).map_err(|_| refused())
+        let plain = self.open_bytes(&associated_data(app, version), sealed).ok_or_else(refused)?;
+        serde_json::from_slice(&plain).map_err(|_| refused())
+    }
+
+    fn open_bytes(&self, context: &str, sealed: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
+        let bytes = STANDARD.decode(&sealed.0).ok()?;
+        let (nonce, message) = bytes.split_at_checked(NONCE_BYTES)?;
+        let nonce: [u8; NONCE_BYTES] = nonce.try_into().ok()?;
+        let payload = Payload { msg: message, aad: context.as_bytes() };
+        self.cipher.decrypt(&XNonce::from(nonce), payload).ok().map(Zeroizing::new)
     }
 }
 

@@ -56,6 +56,8 @@ id! {
     AppId,
     /// Identifies a build.
     BuildId,
+    /// Identifies a certificate of an app.
+    CertificateId,
     /// Identifies a job.
     JobId,
     /// Identifies an SSH key.

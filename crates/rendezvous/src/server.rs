@@ -12,6 +12,7 @@ use rustls::ServerConfig;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -155,9 +156,10 @@ impl Shared {
         let mut to = Output { writer, activity: activity.clone(), sentinel: Sentinel::default() };
         let has_terminal = started.as_ref().is_ok_and(|program| program.has_terminal);
         let idle_max = self.settings.idle_max;
-        let mut from = Input { reader, activity, idle_max, has_terminal, is_ending: false };
+        let mut from = Input::new(reader, activity, idle_max, has_terminal);
         // Dropped, the program would end as well; this way it ends by the book.
         let greeted = to.write(BANNER).await;
+        let greeted_at = Instant::now();
         match started {
             Ok(program) => {
                 let stop = if greeted.is_ok() { self.stop.clone() } else { cancelled() };
@@ -165,9 +167,10 @@ impl Shared {
             }
             Err(text) => {
                 let _ = to.failure(&text).await;
-                to.close().await;
             }
         }
+        let _ = self.stop.run_until_cancelled(from.settle(greeted_at)).await;
+        to.close().await;
         from.drain().await;
     }
 }

@@ -21,6 +21,9 @@ const SEND_DURATION_MAX: Duration = Duration::from_secs(60);
 /// How long a client may go on sending to a program that has ended, in bytes we throw away: a connection that is closed with
 /// input unread is reset, and the client would lose the program's last words.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long after the banner a connection stays open at least, unless the client's input has ended: the client crashes when
+/// it says so on a connection that has been closed meanwhile, as it does where it has no input at all.
+const SETTLE: Duration = Duration::from_millis(700);
 /// What Heroku's client sends when its input has ended.
 const END_OF_INPUT: u8 = 4;
 /// How long it must be the last that was sent to count as that, and not as one of the bytes of a file.
@@ -53,16 +56,28 @@ pub(crate) struct Input {
     /// Whether the program has a terminal, which understands the end of input by itself.
     pub(crate) has_terminal: bool,
     /// The end of input was the last that was sent; it waits to be either.
-    pub(crate) is_ending: bool,
+    is_ending: bool,
+    /// The client has said once that its input has ended.
+    has_ended: bool,
 }
 
 impl Input {
+    pub(crate) fn new(
+        reader: ReadHalf<TlsStream<TcpStream>>,
+        activity: Activity,
+        idle_max: Duration,
+        has_terminal: bool,
+    ) -> Self {
+        Self { reader, activity, idle_max, has_terminal, is_ending: false, has_ended: false }
+    }
+
     /// The next bytes; `None` at the end of the connection.
     async fn read(&mut self) -> Option<BytesMut> {
         let mut buffer = BytesMut::with_capacity(READ_BYTES);
         match self.reader.read_buf(&mut buffer).await {
             Ok(1..) => {
                 self.activity.now();
+                self.has_ended |= buffer.last() == Some(&END_OF_INPUT);
                 Some(buffer)
             }
             Ok(0) | Err(_) => None,
@@ -88,6 +103,12 @@ impl Input {
             self.is_ending = true;
         }
         data.freeze()
+    }
+
+    /// Reads and throws away what comes until the client has said that its input has ended, or has had the time to.
+    pub(crate) async fn settle(&mut self, greeted: Instant) {
+        let settled = async { while !self.has_ended && self.read().await.is_some() {} };
+        let _ = timeout_at(greeted + SETTLE, settled).await;
     }
 
     /// Reads and throws away what a client still sends that has been told the end.
@@ -173,9 +194,7 @@ impl ToUser for Output {
 
     /// The client knows no exit code but the one that its own command prints.
     async fn exit(&mut self, _: i32) {
-        if self.rest().await.is_ok() {
-            self.close().await;
-        }
+        let _ = self.rest().await;
     }
 
     async fn close(&mut self) {

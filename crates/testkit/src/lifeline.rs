@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambo_builder::{BuildError, BuildOutput, BuildRequest, ImageBuilder, ImageImport};
-use ambo_controller::ports::{Artifacts, CollectedImages, KeptImagesSource, Routes};
+use ambo_controller::ports::{Artifacts, CollectedImages, KeptImagesSource, Routes, ServedCertificate};
 use ambo_model::{
     AppId, Artifact, Command, ImageDigest, ImageReference, Instance, InstanceId, InstanceState, RouteTable, Timestamp,
     WorkloadId,
@@ -327,6 +327,11 @@ impl Routes for Lifeline {
         self.alive().await;
         self.router.routes_publish(table).await;
         self.step(async {}).await;
+    }
+
+    async fn certificates_publish(&self, certificates: Vec<ServedCertificate>) {
+        self.alive().await;
+        self.router.certificates_publish(certificates).await;
     }
 
     async fn instances_drained(&self, instances: &[InstanceId], deadline: Duration) {

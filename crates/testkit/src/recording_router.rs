@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ambo_controller::ports::Routes;
+use ambo_controller::ports::{Routes, ServedCertificate};
 use ambo_model::{AppId, InstanceId, Route, RouteTable, WorkloadId};
 use ambo_scheduler::fake::FakeEngine;
 use async_trait::async_trait;
@@ -117,6 +117,9 @@ impl Routes for RecordingRouter {
         }
         state.tables.push(table);
     }
+
+    /// Whose host a request is for matters to no claim here.
+    async fn certificates_publish(&self, _: Vec<ServedCertificate>) {}
 
     async fn instances_drained(&self, instances: &[InstanceId], deadline: Duration) {
         let longest = {

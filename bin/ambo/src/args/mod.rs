@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod apps;
 mod builds;
+mod certs;
 mod config;
 mod deploy;
 mod domains;
@@ -28,6 +29,7 @@ pub(crate) use self::access::*;
 pub(crate) use self::accounts::*;
 pub(crate) use self::apps::*;
 pub(crate) use self::builds::*;
+pub(crate) use self::certs::*;
 pub(crate) use self::config::*;
 pub(crate) use self::deploy::*;
 pub(crate) use self::domains::*;
@@ -143,6 +145,9 @@ pub(crate) enum Command {
     /// Manage the domains of an app
     #[command(subcommand, visible_alias = "domain")]
     Domains(DomainsCommand),
+    /// Manage the TLS certificates of an app's domains
+    #[command(subcommand, visible_alias = "cert")]
+    Certs(CertsCommand),
     /// Show an app's log
     Logs(Logs),
     /// Run a command in a new instance of the app

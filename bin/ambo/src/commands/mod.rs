@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod apps;
 mod builds;
+mod certs;
 mod config;
 mod deploy;
 mod domains;
@@ -49,6 +50,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Healthchecks(command) => healthchecks::run(context, command).await,
         Command::Releases(command) => releases::run(context, command).await,
         Command::Domains(command) => domains::run(context, command).await,
+        Command::Certs(command) => certs::run(context, command).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Access(command) => access::run(context, command).await,
         Command::Import(command) => import::run(context, command).await,

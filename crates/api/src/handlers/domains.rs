@@ -1,8 +1,8 @@
 //! `/apps/{app}/domains`
 
-use ambo_api_types::{Domain, DomainCreate};
+use ambo_api_types::{Domain, DomainCreate, DomainUpdate, NamedReference};
 use ambo_controller::accounts::Permission;
-use ambo_model::{App, Hostname};
+use ambo_model::{App, Certificate, Hostname};
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::Response;
@@ -20,7 +20,16 @@ fn own_host(api: &Api, app: &App) -> String {
     format!("{}.{}", app.name, api.controller.settings.domain)
 }
 
-fn wire(api: &Api, app: &App, domain: &ambo_controller::domains::Domain) -> Domain {
+type CustomDomain = ambo_controller::domains::Domain;
+
+async fn wire_one(api: &Api, app: &App, domain: CustomDomain) -> Result<Domain, ApiError> {
+    let domains = [domain];
+    let certificates = api.controller.domain_certificates(app.id, &domains).await?;
+    let [domain] = &domains;
+    Ok(wire(api, app, domain, certificates.into_iter().next().flatten()))
+}
+
+fn wire(api: &Api, app: &App, domain: &CustomDomain, certificate: Option<Certificate>) -> Domain {
     Domain {
         id: domain.id,
         hostname: domain.hostname.to_string(),
@@ -29,7 +38,7 @@ fn wire(api: &Api, app: &App, domain: &ambo_controller::domains::Domain) -> Doma
         status: "succeeded".to_owned(),
         acm_status: None,
         acm_status_reason: None,
-        sni_endpoint: None,
+        sni_endpoint: certificate.map(|found| NamedReference { id: found.id.uuid(), name: found.name }),
         app: app_reference(app),
         created_at: domain.created_at,
         updated_at: domain.created_at,
@@ -61,8 +70,10 @@ pub(crate) async fn list(
     range: Range,
 ) -> Result<Response, ApiError> {
     let (app, domains) = api.controller.domain_list(&caller, &app).await?;
+    let certificates = api.controller.domain_certificates(app.id, &domains).await?;
     let mut shown = vec![wire_own(&api, &app)];
-    shown.extend(domains.iter().map(|domain| wire(&api, &app, domain)));
+    let custom = domains.iter().zip(certificates);
+    shown.extend(custom.map(|(domain, certificate)| wire(&api, &app, domain, certificate)));
     let attributes: [crate::range::Attribute<Domain>; 2] =
         [("hostname", |domain| Key::Text(domain.hostname.clone())), ("id", |domain| Key::Text(domain.id.to_string()))];
     Ok(range.page(&attributes, shown))
@@ -77,8 +88,26 @@ pub(crate) async fn create(
     api.controller.app_find(&caller, &app, Permission::Deploy).await?;
     let hostname =
         Hostname::parse(&wanted.hostname).map_err(|error| ApiError::invalid(format!("`hostname`: {error}")))?;
-    let (app, domain) = api.controller.domain_create(&caller, &app, hostname, api.now()).await?;
-    Ok((StatusCode::CREATED, Answer(wire(&api, &app, &domain))))
+    let certificate = wanted.sni_endpoint.as_deref();
+    let (app, domain) = api.controller.domain_create(&caller, &app, hostname, certificate, api.now()).await?;
+    Ok((StatusCode::CREATED, Answer(wire_one(&api, &app, domain).await?)))
+}
+
+pub(crate) async fn update(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path((app, domain)): Path<(String, String)>,
+    Json(wanted): Json<DomainUpdate>,
+) -> Result<Answer<Domain>, ApiError> {
+    let owner = api.controller.app_find(&caller, &app, Permission::Deploy).await?;
+    if own_host(&api, &owner) == domain {
+        return Err(ApiError::invalid(format!(
+            "`{domain}` is the platform's own name for the app: it is served with the platform's certificate, or one of the \
+             app's that covers it"
+        )));
+    }
+    let (app, domain) = api.controller.domain_update(&caller, &app, &domain, wanted.sni_endpoint.as_deref()).await?;
+    Ok(Answer(wire_one(&api, &app, domain).await?))
 }
 
 pub(crate) async fn find(
@@ -92,7 +121,7 @@ pub(crate) async fn find(
         return Ok(Answer(own));
     }
     let (app, domain) = api.controller.domain_find(&caller, &app, &domain).await?;
-    Ok(Answer(wire(&api, &app, &domain)))
+    Ok(Answer(wire_one(&api, &app, domain).await?))
 }
 
 pub(crate) async fn remove(
@@ -107,5 +136,5 @@ pub(crate) async fn remove(
         )));
     }
     let (app, domain) = api.controller.domain_remove(&caller, &app, &domain).await?;
-    Ok(Answer(wire(&api, &app, &domain)))
+    Ok(Answer(wire_one(&api, &app, domain).await?))
 }

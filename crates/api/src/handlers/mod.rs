@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod accounts;
+pub(crate) mod acm;
 pub(crate) mod addons;
 pub(crate) mod app_transfers;
 pub(crate) mod apps;
@@ -27,8 +28,9 @@ pub(crate) mod log_stream;
 pub(crate) mod platform_settings;
 pub(crate) mod release_output;
 pub(crate) mod releases;
-pub(crate) mod status;
 pub(crate) mod slugs;
+pub(crate) mod sni_endpoints;
 pub(crate) mod sources;
+pub(crate) mod status;
 pub(crate) mod unoffered;
 pub(crate) mod upload;

@@ -39,6 +39,11 @@ fn body(route: &Route, app: &str) -> Value {
         (_, "/ambo/apps/{app}/limits") => json!({ "worker": { "memory": "64M" } }),
         (_, "/ambo/apps/{app}/healthchecks") => json!({ "worker": { "type": "uptime" } }),
         (_, "/apps/{app}/dynos" | "/apps/{app}/dynos/{dyno}") => json!({ "command": "true" }),
+        (_, "/apps/{app}/domains/{domain}") => json!({ "sni_endpoint": null }),
+        (_, "/apps/{app}/sni-endpoints" | "/apps/{app}/sni-endpoints/{certificate}") => {
+            json!({ "certificate_chain": "none", "private_key": "none" })
+        }
+        (_, "/apps/{app}/acm") => json!({}),
         (_, "/apps/{app}/domains") => json!({ "hostname": format!("{app}.example.com") }),
         (_, "/apps/{app}/log-sessions") => json!({ "lines": 1 }),
         (method, path) => panic!("{method} {path} has no case: add a body for it"),
@@ -53,6 +58,7 @@ async fn call(world: &World, route: &Route, token: &str, app: &str) -> Answer {
         ("build", "0199aaaa-0000-7000-8000-000000000000".to_owned()),
         ("process", "worker".to_owned()),
         ("dyno", "worker.1".to_owned()),
+        ("certificate", "birch-12345".to_owned()),
         ("domain", "www.example.com".to_owned()),
         ("token", "0199aaaa-0000-7000-8000-000000000000".to_owned()),
         ("key", "SHA256:none".to_owned()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ambo_api::{Api, ApiSettings, RendezvousAddress};
 use ambo_builder::{BuildError, BuildLimits, BuildOutput, BuildRequest, ImageBuilder, ImageImport, RegistryLogin};
 use ambo_controller::accounts::{Accounts, Caller, TokenRequest, TokenScope};
-use ambo_controller::ports::{Artifacts, CollectedImages, KeptImagesSource, Routes};
+use ambo_controller::ports::{Artifacts, CollectedImages, KeptImagesSource, Routes, ServedCertificate};
 use ambo_controller::vault::Vault;
 use ambo_controller::{Controller, ControllerSettings, Stations};
 use ambo_heroku_schema::HerokuSchema;
@@ -102,6 +102,7 @@ struct NoRouter;
 #[async_trait]
 impl Routes for NoRouter {
     async fn routes_publish(&self, _: RouteTable) {}
+    async fn certificates_publish(&self, _: Vec<ServedCertificate>) {}
     async fn instances_drained(&self, _: &[InstanceId], _: Duration) {}
 }
 

@@ -143,6 +143,7 @@ impl Controller {
     }
 
     async fn app_remains_remove(&self, app: AppId) -> Result<(), ControllerError> {
+        self.certificates_remove(app).await?;
         for domain in self.domains_of(app).await? {
             self.store.commit(Transaction::new().delete(keys::domain(&domain.hostname))).await?;
         }

@@ -20,6 +20,7 @@ impl Controller {
         set.spawn(Arc::clone(self).formations_run());
         set.spawn(Arc::clone(self).health_run());
         set.spawn(Arc::clone(self).routes_run());
+        set.spawn(Arc::clone(self).certificates_run());
         set.spawn(Arc::clone(self).logs_run());
         set.spawn(Arc::clone(self).images_run());
     }

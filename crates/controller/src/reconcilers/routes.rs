@@ -66,6 +66,7 @@ impl Controller {
         if self.routes_publish().await.is_err() {
             self.nudge.routes();
         }
+        self.certificates_follow().await;
     }
 
     fn route(&self, app: &App, hosts: Vec<Hostname>, observed: &[Instance]) -> Route {

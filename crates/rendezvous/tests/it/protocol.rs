@@ -91,6 +91,17 @@ async fn a_client_that_is_told_the_end_while_it_sends_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_client_without_input_can_say_so_after_the_program_has_ended() {
+    let (stage, mut program) = Stage::with_program(false).await;
+    let mut client = stage.connect(SECRET).await;
+    program.say("quick").await;
+    program.exit();
+    client.until("rendezvous\r\nquick").await;
+    client.send(&[4]).await;
+    client.rest().await;
+}
+
+#[tokio::test]
 async fn silence_ends_after_its_limit_and_not_before() {
     let (stage, mut program) = Stage::with_idle(true, Duration::from_millis(1500)).await;
     let mut client = stage.connect(SECRET).await;
