@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod app;
+pub mod app_setup;
 pub mod app_transfer;
 pub mod attach;
 pub mod authorization;
@@ -37,6 +38,7 @@ pub mod source;
 
 pub use account::{Account, AccountRole, AccountUpdate, RateLimit};
 pub use app::{App, AppCreate, AppUpdate};
+pub use app_setup::{AppSetup, AppSetupApp, AppSetupBuild, AppSetupCreate, AppSetupOverrides, Postdeploy};
 pub use app_transfer::{AppOwnerUpdate, AppTransfer, AppTransferCreate};
 pub use attach::{AttachFrameError, AttachInput, AttachOutput};
 pub use authorization::{AccessToken, Authorization, AuthorizationCreate, AuthorizationUpdate, AuthorizationUser};

@@ -125,6 +125,8 @@ routes! {
     GET get "/apps/{app}/builds/{build}" Answer READ => builds::find;
     DELETE delete "/apps/{app}/build-cache" Answer DEPLOY => builds::cache_empty;
     GET get "/ambo/builds/{build}/output/{secret}" Stream Access::Secret => builds::output;
+    POST post "/app-setups" Answer Access::Account => app_setups::create;
+    GET get "/app-setups/{setup}" Answer Access::Token => app_setups::find;
     POST post "/sources" Answer Access::Account => sources::create;
     POST post "/apps/{app}/sources" Answer DEPLOY => sources::create_for_app;
     PUT put "/ambo/sources/{secret}" Stream Access::Secret => sources::receive;

@@ -148,12 +148,15 @@ impl Controller {
                 }
             }
         }
-        Ok(())
+        self.app_setups_recover().await
     }
 }
 
 /// Waits for source that is on its way. The file goes with what is given back beside it.
-async fn fetched(deploy: Deploy, progress: &Progress) -> Result<(Deploy, Option<ArchiveFile>), ControllerError> {
+pub(crate) async fn fetched(
+    deploy: Deploy,
+    progress: &Progress,
+) -> Result<(Deploy, Option<ArchiveFile>), ControllerError> {
     let Deploy::Fetched { archive, source } = deploy else { return Ok((deploy, None)) };
     progress.heading("Fetching the source").await;
     let file = archive.0.await?;

@@ -18,6 +18,15 @@ pub const RELEASES: &str = "releases/";
 pub const BUILDS: &str = "builds/";
 
 
+/// All setups of apps.
+pub const APP_SETUPS: &str = "app-setups/";
+
+/// The setup of an app.
+#[must_use]
+pub fn app_setup(app: AppId) -> String {
+    format!("{APP_SETUPS}{app}")
+}
+
 /// An app.
 #[must_use]
 pub fn app(id: AppId) -> String {

@@ -5,7 +5,9 @@
 //! What is absent here: no HTTP (that is `ambo-api`), no engine (a driver is handed in), no wire format.
 
 pub mod accounts;
+mod app_manifest;
 mod app_names;
+pub mod app_setups;
 pub mod apps;
 pub mod attach;
 mod board;

@@ -162,6 +162,20 @@ impl Controller {
         Ok(build)
     }
 
+    /// Does the deploy of a build that is written down already.
+    pub(crate) async fn deploy_begun(
+        &self,
+        app: AppId,
+        caller: &Caller,
+        deploy: Deploy,
+        build: Build,
+        progress: &Progress,
+        cancel: &CancellationToken,
+    ) -> Result<Deployed, DeployError> {
+        let wanted = Wanted { app, caller: caller.clone(), deploy, begun: Some(build) };
+        self.deploy_task(wanted, progress, cancel).await
+    }
+
     async fn deploy_task(
         &self,
         wanted: Wanted,
@@ -306,7 +320,7 @@ struct Reached {
     release: Option<ReleaseVersion>,
 }
 
-fn source_of(deploy: &Deploy) -> BuildSource {
+pub(crate) fn source_of(deploy: &Deploy) -> BuildSource {
     match deploy {
         Deploy::Source { source, .. } | Deploy::Fetched { source, .. } => source.clone(),
         Deploy::Image { reference, .. } => BuildSource::Image { reference: reference.clone() },

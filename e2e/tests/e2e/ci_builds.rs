@@ -213,3 +213,52 @@ fn images_that_were_pushed_are_released_process_by_process() {
     script.ask("PATCH", "/apps/shop/formation/worker", &json!({ "docker_image": null }), 200);
     ann.wait_for_instances("shop", "worker", 0);
 }
+
+#[test]
+fn an_app_json_sets_an_app_up() {
+    let platform = Platform::start();
+    let ann = platform.user("ann");
+    let script = Script::new(&ann);
+    let source = Source::web(&ann, "shop", "set up");
+    source.write("Procfile", "web: python3 -u /server.py\nworker: sleep 1000\n");
+    source.write(
+        "app.json",
+        &json!({
+            "name": "Shop",
+            "env": { "PLAIN": "yes", "TOKEN": { "generator": "secret" }, "NEEDED": { "required": true } },
+            "formation": { "web": { "quantity": 1 }, "worker": { "quantity": 1 } },
+            "scripts": { "postdeploy": "echo migrated $PLAIN" },
+            "success_url": "/welcome",
+        })
+        .to_string(),
+    );
+    let ended = |setup: &Value| {
+        let path = format!("/app-setups/{}", setup["id"].as_str().expect("an id"));
+        wait_until("the setup has ended", || {
+            let setup = script.ask("GET", &path, &Value::Null, 200);
+            (setup["status"] != "pending").then_some(setup)
+        })
+    };
+    let tarball = archive(&source, "shop.tar.gz");
+    let request = |name: &str, env: Value| {
+        let blob = json!({ "url": script.source(&tarball), "version": "v1" });
+        json!({ "source_blob": blob, "app": { "name": name }, "overrides": { "env": env } })
+    };
+    let setup = script.ask("POST", "/app-setups", &request("shop", json!({ "NEEDED": "given" })), 202);
+    assert_eq!((setup["status"].as_str(), setup["app"]["name"].as_str()), (Some("pending"), Some("shop")), "{setup}");
+    let setup = ended(&setup);
+    assert_eq!(setup["status"], "succeeded", "{setup}");
+    assert_eq!(setup["postdeploy"], json!({ "output": "migrated yes\n", "exit_code": 0 }));
+    assert!(setup["resolved_success_url"].as_str().is_some_and(|url| url.ends_with("/welcome")), "{setup}");
+    assert_eq!(setup["build"]["status"], "succeeded");
+    assert_eq!(platform.app_get("shop", "/").body, "set up");
+    ann.wait_for_instances("shop", "worker", 1);
+    let config = script.ask("GET", "/apps/shop/config-vars", &Value::Null, 200);
+    assert_eq!((config["PLAIN"].as_str(), config["NEEDED"].as_str()), (Some("yes"), Some("given")));
+    assert!(config["TOKEN"].as_str().is_some_and(|token| token.len() > 30), "{config}");
+
+    let setup = ended(&script.ask("POST", "/app-setups", &request("other", json!({})), 202));
+    assert_eq!(setup["status"], "failed");
+    assert!(setup["manifest_errors"][0].as_str().is_some_and(|text| text.contains("NEEDED")), "{setup}");
+    assert!(setup["failure_message"].as_str().is_some_and(|text| text.contains("NEEDED")), "{setup}");
+}

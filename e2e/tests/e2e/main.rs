@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bad_input;
+mod ci_builds;
 mod crash;
 mod deploy;
 mod disk;
@@ -17,6 +18,7 @@ mod push;
 mod readme;
 mod reboot;
 mod registry;
+mod registry_gc;
 mod releases;
 mod restart;
 mod router;

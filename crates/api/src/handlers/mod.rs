@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod acm;
 pub(crate) mod addons;
+pub(crate) mod app_setups;
 pub(crate) mod app_transfers;
 pub(crate) mod apps;
 pub(crate) mod attach;

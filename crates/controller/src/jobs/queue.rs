@@ -158,6 +158,7 @@ impl Controller {
             }
         }
         self.artifacts.app_remove(app).await.map_err(ControllerError::Conflict)?;
+        self.store.commit(Transaction::new().delete(keys::app_setup(app))).await?;
         self.prefix_remove(&keys::builds(app)).await?;
         self.releases_remove(app).await?;
         self.logs.remove(app).await;
