@@ -30,5 +30,5 @@ mod wire;
 
 pub use routes::{Access, ROUTES, Route, router};
 pub use server::serve;
-pub use uploads::uploads_expire;
 pub use state::{Api, ApiSettings, RendezvousAddress, SshAddress};
+pub use uploads::uploads_expire;

@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::build_outputs::BuildOutputs;
 use crate::log_token::LogTokens;
-use crate::source_fetch;
-use crate::sources::Sources;
 use crate::rate::RateLimits;
 use crate::resent::Resent;
+use crate::source_fetch;
+use crate::sources::Sources;
 
 /// What the API must be told.
 #[derive(Debug, Clone)]

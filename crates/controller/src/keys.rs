@@ -17,7 +17,6 @@ pub const RELEASES: &str = "releases/";
 /// All builds.
 pub const BUILDS: &str = "builds/";
 
-
 /// All setups of apps.
 pub const APP_SETUPS: &str = "app-setups/";
 
