@@ -295,7 +295,7 @@ impl Controller {
             }
             let exit_code = attached.control.exit_code().await?;
             let output = String::from_utf8_lossy(&output).into_owned();
-            Ok::<_, ControllerError>(ScriptRun { output, exit_code: i32::try_from(exit_code).unwrap_or(i32::MAX) })
+            Ok::<_, ControllerError>(ScriptRun { output, exit_code })
         };
         let limit = self.settings.release_phase_max;
         let timeout = |_| Stopped {
