@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ambo_controller::accounts::{Caller, Permission};
 use ambo_logs::{LogFilter, LogRecord};
-use ambo_model::{App, LogSource, ReleaseStatus, ReleaseVersion};
+use ambo_model::{App, LogSource, ReleaseStatus, ReleaseVersion, Timestamp};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -21,8 +21,8 @@ use crate::path::Path;
 use crate::state::Api;
 use crate::wire::{BaseUrl, derived_id};
 
-/// How long the URL is good.
-const LIFETIME: Duration = Duration::from_secs(3600);
+/// How long the URL is good at least, in seconds.
+const LIFETIME_SECONDS: i64 = 3600;
 /// Between two looks at a release whose command is still running.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
@@ -42,10 +42,16 @@ pub(super) fn url(
         tail: true,
         dyno: Some(version.0.to_string()),
         source: None,
-        until: api.now() + LIFETIME,
+        until: until(api.now()),
     };
     let token = api.log_tokens.sign(&grant).map_err(|error| ApiError::internal(&error))?;
     Ok(format!("{}/ambo/release-output/{token}", base.0))
+}
+
+/// The end of the hour after this one: within an hour the URL stays the same, and so does the `ETag` of the release.
+fn until(now: Timestamp) -> Timestamp {
+    let hour = now.as_second() - now.as_second().rem_euclid(LIFETIME_SECONDS);
+    Timestamp::from_second(hour + 2 * LIFETIME_SECONDS).unwrap_or(now)
 }
 
 /// A reader on its way through the output.

@@ -6,6 +6,7 @@ mod attach;
 mod authorization;
 mod bad_input;
 mod builds;
+mod contract;
 mod logs;
 mod server;
 mod walkthrough;

@@ -197,6 +197,11 @@ fn settings() -> ControllerSettings {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with_requests(0)
+    }
+
+    /// Where an account may send so many requests a minute; any number when 0.
+    pub(crate) fn with_requests(requests_per_minute_max: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(&dir.path().join("state.db")).unwrap());
         let engine = FakeEngine::new();
@@ -226,7 +231,7 @@ impl World {
             authority: None,
             uploads,
             upload_bytes_max: 1 << 20,
-            requests_per_minute_max: 0,
+            requests_per_minute_max,
         };
         let shutdown = CancellationToken::new();
         let router = ambo_api::router(Api::new(controller.clone(), api, shutdown.clone()));

@@ -5,7 +5,10 @@ use ambo_e2e::{Heroku, HerokuCase, Platform, limited, works};
 pub(super) const CASES: &[HerokuCase] = &[
     works("login -i"),
     works("auth:whoami"),
-    limited("auth:token", "prints the token, and warns that no record of it says when it ends"),
+    limited(
+        "auth:token",
+        "prints the token, but not when it ends: Ambo shows a token once, so the CLI does not find it again",
+    ),
     works("authorizations"),
     works("authorizations:create"),
     works("authorizations:info"),
