@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::driver::Driver;
 use crate::failure::{failed, failed_with};
+use crate::shell::sized;
 
 /// Output that is read at once, in bytes.
 const READ_BYTES: usize = 32 * 1024;
@@ -49,7 +50,7 @@ pub(crate) async fn exec(
         attach_stderr: Some(true),
         tty: Some(terminal),
         env: Some(exec.env.iter().map(|(key, value)| format!("{key}={value}")).collect()),
-        cmd: Some(words(exec.command)?),
+        cmd: Some(words(exec.command, exec.terminal)?),
         ..CreateExecOptions::<String>::default()
     };
     let created = docker.create_exec(instance.as_str(), options).await.map_err(EngineError::from);
@@ -72,10 +73,10 @@ pub(crate) async fn exec(
     Ok(Attached { input, output, control: Box::new(control) })
 }
 
-fn words(command: Command) -> Result<Vec<String>, SchedulerError> {
+fn words(command: Command, terminal: Option<TerminalSize>) -> Result<Vec<String>, SchedulerError> {
     let refused = |reason: &str| SchedulerError::Start { what: "exec".to_owned(), reason: reason.to_owned() };
     match command {
-        Command::Shell(line) => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), line]),
+        Command::Shell(line) => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), sized(line, terminal)]),
         Command::Argv(words) if words.is_empty() => Err(refused("the command is empty")),
         Command::Argv(words) => Ok(words),
         Command::Image => Err(refused("name a command to run in the instance")),

@@ -8,10 +8,11 @@ use ambo_engine_docker::bollard::models::{
     RestartPolicyNameEnum,
 };
 use ambo_model::{Command, ImageReference, Limits, Secret};
+use ambo_scheduler::TerminalSize;
 
 use crate::labels::{Identity, Kind};
 use crate::settings::DockerSchedulerSettings;
-use crate::shell::{SIGNAL_ALL, script};
+use crate::shell::{SIGNAL_ALL, script, sized};
 
 /// What is left of root's rights: what images need to drop them, to own their files and to listen on port 80.
 const CAPABILITIES: [&str; 8] =
@@ -39,8 +40,8 @@ pub(crate) enum Streams {
     Logged,
     /// To and from whoever is attached.
     Attached {
-        /// Through a terminal.
-        terminal: bool,
+        /// Through a terminal of this size.
+        terminal: Option<TerminalSize>,
     },
 }
 
@@ -51,18 +52,18 @@ pub(crate) fn body(
     engine: &EngineInfo,
     settings: &DockerSchedulerSettings,
 ) -> ContainerCreateBody {
-    let (entrypoint, cmd) = command(new.command);
     let (is_attached, terminal) = match new.streams {
-        Streams::Logged => (false, false),
+        Streams::Logged => (false, None),
         Streams::Attached { terminal } => (true, terminal),
     };
+    let (entrypoint, cmd) = command(new.command, terminal);
     ContainerCreateBody {
         image: Some(new.image.to_string()),
         entrypoint,
         cmd,
         env: Some(env(new)),
         labels: Some(new.identity.labels(&settings.platform)),
-        tty: Some(terminal),
+        tty: Some(terminal.is_some()),
         open_stdin: Some(is_attached),
         stdin_once: Some(is_attached),
         attach_stdin: Some(is_attached),
@@ -119,10 +120,12 @@ fn log(streams: Streams, engine: &EngineInfo, settings: &DockerSchedulerSettings
 }
 
 /// Entrypoint and command. `None` is the image's own; an entrypoint of ours leaves nothing of the image's command.
-fn command(command: &Command) -> (Option<Vec<String>>, Option<Vec<String>>) {
+fn command(command: &Command, terminal: Option<TerminalSize>) -> (Option<Vec<String>>, Option<Vec<String>>) {
     match command {
         Command::Image => (None, None),
-        Command::Shell(line) => (Some(vec!["/bin/sh".to_owned(), "-c".to_owned()]), Some(vec![script(line)])),
+        Command::Shell(line) => {
+            (Some(vec!["/bin/sh".to_owned(), "-c".to_owned()]), Some(vec![sized(script(line), terminal)]))
+        }
         Command::Argv(words) => {
             let (program, rest) = words.split_at(1.min(words.len()));
             (Some(program.to_vec()), Some(rest.to_vec()))
@@ -189,7 +192,8 @@ mod tests {
     #[test]
     fn a_run_is_not_restarted_and_its_output_is_not_logged() {
         let words = Command::Argv(vec!["ls".to_owned(), "-l".to_owned()]);
-        let body = made(&words, Limits::default(), Streams::Attached { terminal: true }, Kind::Run);
+        let terminal = Some(TerminalSize { columns: 80, rows: 24 });
+        let body = made(&words, Limits::default(), Streams::Attached { terminal }, Kind::Run);
         assert_eq!((body.entrypoint, body.cmd), (Some(vec!["ls".to_owned()]), Some(vec!["-l".to_owned()])));
         assert_eq!((body.tty, body.open_stdin, body.stdin_once), (Some(true), Some(true), Some(true)));
         let host = body.host_config.unwrap();
@@ -200,8 +204,10 @@ mod tests {
 
     #[test]
     fn a_procfile_line_is_run_by_the_shell() {
-        let (entrypoint, cmd) = command(&Command::Shell("a b".to_owned()));
+        let (entrypoint, cmd) = command(&Command::Shell("a b".to_owned()), None);
         assert_eq!(entrypoint.unwrap(), ["/bin/sh", "-c"]);
         assert_eq!(cmd.unwrap(), ["exec a b"]);
+        let (_, cmd) = command(&Command::Shell("a b".to_owned()), Some(TerminalSize { columns: 80, rows: 24 }));
+        assert_eq!(cmd.unwrap(), ["stty columns 80 rows 24 2>/dev/null\nexec a b"]);
     }
 }

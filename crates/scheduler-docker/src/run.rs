@@ -51,7 +51,7 @@ impl DockerScheduler {
             command: &run.command,
             env: &run.env,
             limits: run.limits,
-            streams: if run.detach { Streams::Logged } else { Streams::Attached { terminal: terminal.is_some() } },
+            streams: if run.detach { Streams::Logged } else { Streams::Attached { terminal } },
         };
         let id = driver.container_create(&docker, &new, &network).await?;
         let unfinished = Unfinished::new(self, &docker, &id);

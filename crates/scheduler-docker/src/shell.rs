@@ -4,6 +4,8 @@
 //! replaces the shell instead, which also saves its memory; before any other line the shell is told to wait. The init
 //! program hands the signal to everybody ([`SIGNAL_ALL`]).
 
+use ambo_scheduler::TerminalSize;
+
 /// Makes Docker's init program hand signals to all of an instance's programs, not to the first alone.
 pub(crate) const SIGNAL_ALL: &str = "TINI_KILL_PROCESS_GROUP";
 /// Tells the shell to let its programs end first.
@@ -21,6 +23,14 @@ const BUILTINS: [&str; 46] = [
 /// What `/bin/sh -c` is given for a Procfile line.
 pub(crate) fn script(line: &str) -> String {
     if is_plain(line) { format!("exec {}", line.trim()) } else { format!("{WAIT_ON_SIGTERM}{line}") }
+}
+
+/// The same on a terminal: the engine gives a terminal its size only when the program runs, which has asked for it by then.
+pub(crate) fn sized(script: String, terminal: Option<TerminalSize>) -> String {
+    match terminal {
+        Some(TerminalSize { columns, rows }) => format!("stty columns {columns} rows {rows} 2>/dev/null\n{script}"),
+        None => script,
+    }
 }
 
 /// Whether the line is one command that names its program outright.
