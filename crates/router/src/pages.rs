@@ -190,7 +190,7 @@ fn html(fault: Fault, words: &Words, request_id: &str) -> String {
 
 fn remedy_html(Remedy { text, commands }: &Remedy) -> String {
     let commands = commands.join("\n");
-    format!("<section>\n<h2>Is it your app?</h2>\n<p>{text}</p>\n<pre><code>{commands}</code></pre>\n</section>\n")
+    format!("<section>\n<h2>Is it yours?</h2>\n<p>{text}</p>\n<pre><code>{commands}</code></pre>\n</section>\n")
 }
 
 const STYLE: &str = ":root { color-scheme: light dark; --ink: #1c1b22; --soft: #605f6a; --line: #e3e0da; --paper: #faf9f7; --mark: #a83d1a }
