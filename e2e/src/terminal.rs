@@ -88,6 +88,15 @@ impl Terminal {
         self
     }
 
+    /// Gives the screen another size, and tells the program.
+    ///
+    /// # Panics
+    /// When the terminal has gone.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&self.keyboard, size).expect("a terminal");
+    }
+
     /// Waits for the end; everything that was shown is in `stdout`.
     ///
     /// # Panics

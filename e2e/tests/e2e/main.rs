@@ -25,3 +25,4 @@ mod router;
 mod run;
 mod ssh;
 mod streams;
+mod terminal;
