@@ -58,10 +58,20 @@ id! {
     BuildId,
     /// Identifies a certificate of an app.
     CertificateId,
+    /// Identifies an app's place in a pipeline.
+    CouplingId,
+    /// Identifies a log drain.
+    DrainId,
     /// Identifies a job.
     JobId,
     /// Identifies an SSH key.
     KeyId,
+    /// Identifies a pipeline for its whole life, renames included.
+    PipelineId,
+    /// Identifies a promotion.
+    PromotionId,
+    /// Identifies one target of a promotion.
+    PromotionTargetId,
     /// Identifies a release; its number in the app is a [`ReleaseVersion`](crate::ReleaseVersion).
     ReleaseId,
     /// Identifies a one-off run.

@@ -11,6 +11,7 @@ pub mod app;
 pub mod build;
 pub mod certificate;
 pub mod config;
+pub mod drain;
 pub mod formation;
 pub mod health;
 pub mod id;
@@ -18,6 +19,7 @@ pub mod image;
 pub mod instance;
 pub mod log;
 pub mod name;
+pub mod pipeline;
 pub mod process;
 pub mod procfile;
 pub mod release;
@@ -30,14 +32,21 @@ pub use app::App;
 pub use build::{Artifact, Build, BuildSource, BuildStatus, CommitId};
 pub use certificate::{Certificate, CertificateFacts};
 pub use config::{Config, ConfigChange, ConfigKey, ConfigKeyError};
+pub use drain::{Drain, DrainToken};
 pub use formation::{Formation, FormationEntry, INSTANCES_MAX};
 pub use health::{HealthCheck, Probe};
-pub use id::{AccountId, AppId, BuildId, CertificateId, InstanceId, JobId, KeyId, ReleaseId, RunId, TokenId};
+pub use id::{
+    AccountId, AppId, BuildId, CertificateId, CouplingId, DrainId, InstanceId, JobId, KeyId, PipelineId, PromotionId,
+    PromotionTargetId, ReleaseId, RunId, TokenId,
+};
 pub use image::{ImageDigest, ImageReference};
 pub use instance::{Endpoint, Instance, InstanceState, WorkloadId};
 pub use jiff::Timestamp;
 pub use log::{LogLine, LogSource};
 pub use name::{AppName, Email, Hostname, NameError, ProcessType};
+pub use pipeline::{
+    Coupling, Pipeline, PipelineError, PipelineName, Promotion, PromotionStatus, PromotionTarget, Stage,
+};
 pub use process::{Command, Process, ProcessTable};
 pub use procfile::{Procfile, ProcfileError};
 pub use release::{Release, ReleaseCause, ReleaseStatus, ReleaseVersion};
