@@ -84,7 +84,10 @@ impl Controller {
             hosts,
             targets: serving().filter(healthy).filter_map(target).collect(),
             maintenance: app.maintenance,
-            crashed: serving().any(|instance| matches!(instance.state, InstanceState::Crashed { .. })),
+            // One that is told to stop may well end with an error; that is no crash.
+            crashed: serving().any(|instance| {
+                matches!(instance.state, InstanceState::Crashed { .. }) && !self.board.drains(&instance.id)
+            }),
         }
     }
 
