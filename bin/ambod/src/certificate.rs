@@ -9,9 +9,9 @@ mod authority;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use ambo_model::Secret;
+use ambo_model::{Secret, Timestamp};
 use ambo_router::{Certificate, RouterHandle};
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
@@ -58,7 +58,7 @@ impl Source {
                     |path: &PathBuf| fs::read_to_string(path).with_context(|| format!("read {}", path.display()));
                 Ok(Pem { chain: read(chain)?, key: Secret::new(read(key)?) })
             }
-            Self::Authority(authority) => authority.certificate(SystemTime::now()),
+            Self::Authority(authority) => authority.certificate(Timestamp::now()),
         }
     }
 }

@@ -4,9 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use ambo_model::Secret;
+use ambo_model::{Secret, Timestamp};
 use anyhow::Context;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -18,8 +18,8 @@ use crate::data::Data;
 use crate::settings::Settings;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long the root is good: clients are told once.
-const ROOT_LIFE: Duration = Duration::from_secs(20 * 365 * 24 * 60 * 60);
+/// From and until when the root is good, in years: clients are told once.
+const ROOT_YEARS: (i32, i32) = (2025, 2050);
 /// How long what it issues is good; the longest that browsers take is 398 days.
 const LIFE: Duration = Duration::from_secs(397 * 24 * 60 * 60);
 /// How long before its end a certificate is replaced.
@@ -67,7 +67,7 @@ impl Authority {
     }
 
     /// The certificate that is good now for the platform's names; issues one when there is none, or not for long.
-    pub(super) fn certificate(&self, now: SystemTime) -> anyhow::Result<Pem> {
+    pub(super) fn certificate(&self, now: Timestamp) -> anyhow::Result<Pem> {
         let path = |name: &str| self.directory.join(name);
         let (chain_path, key_path, about_path) = (path("platform.crt"), path("platform.key"), path("platform.about"));
         let about = fs::read_to_string(&about_path).unwrap_or_default();
@@ -86,13 +86,13 @@ impl Authority {
     }
 
     /// Whether the certificate that this was written about is for our names, and for long enough.
-    fn is_good(&self, about: &str, now: SystemTime) -> bool {
+    fn is_good(&self, about: &str, now: Timestamp) -> bool {
         let mut lines = about.lines();
         let ends: u64 = lines.next().and_then(|line| line.parse().ok()).unwrap_or(0);
         ends > seconds(now + RENEWAL) && lines.eq(self.names.iter().map(String::as_str))
     }
 
-    fn issue(&self, now: SystemTime) -> anyhow::Result<(String, String)> {
+    fn issue(&self, now: Timestamp) -> anyhow::Result<(String, String)> {
         let issuer = Issuer::new(root_params(&self.platform)?, KeyPair::from_pem(self.key.reveal())?);
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(self.names.clone())?;
@@ -134,14 +134,13 @@ fn root_params(platform: &str) -> anyhow::Result<CertificateParams> {
     params.distinguished_name.push(DnType::CommonName, format!("Ambo platform {short}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-    let (now, epoch) = (SystemTime::now(), date_time_ymd(1970, 1, 1));
-    params.not_before = epoch + Duration::from_secs(seconds(now - DAY));
-    params.not_after = epoch + Duration::from_secs(seconds(now + ROOT_LIFE));
+    params.not_before = date_time_ymd(ROOT_YEARS.0, 1, 1);
+    params.not_after = date_time_ymd(ROOT_YEARS.1, 1, 1);
     Ok(params)
 }
 
-fn seconds(at: SystemTime) -> u64 {
-    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+fn seconds(at: Timestamp) -> u64 {
+    u64::try_from(at.as_second()).unwrap_or(0)
 }
 
 /// Replaces a file whole, readable by us alone.
@@ -166,7 +165,7 @@ mod tests {
     #[test]
     fn a_certificate_is_issued_once_and_again_when_it_ends_or_names_change() {
         let dir = tempfile::tempdir().unwrap();
-        let now = SystemTime::now();
+        let now = Timestamp::now();
         let first = authority(dir.path(), &["localhost", "127.0.0.1"]);
         let issued = first.certificate(now).unwrap();
         let again = authority(dir.path(), &["localhost", "127.0.0.1"]);
@@ -183,7 +182,7 @@ mod tests {
     fn keys_are_for_us_alone() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        authority(dir.path(), &["localhost"]).certificate(SystemTime::now()).unwrap();
+        authority(dir.path(), &["localhost"]).certificate(Timestamp::now()).unwrap();
         for name in ["ca.key", "platform.key"] {
             assert_eq!(fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777, 0o600);
         }

@@ -2,11 +2,13 @@
 
 mod apps;
 mod auth;
+mod certs;
 mod config;
 mod git;
 mod offers;
 mod processes;
 mod resent;
+mod run;
 mod sharing;
 mod table;
 
@@ -19,7 +21,9 @@ const GROUPS: &[(&str, &[HerokuCase])] = &[
     ("Creating, when the connection breaks", resent::CASES),
     ("Config and releases", config::CASES),
     ("Processes and logs", processes::CASES),
+    ("Runs", run::CASES),
     ("Domains, access and keys", sharing::CASES),
+    ("Certificates", certs::CASES),
     ("git", git::CASES),
     ("Features, buildpacks, add-ons and the rest", offers::CASES),
 ];
