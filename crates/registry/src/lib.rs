@@ -20,6 +20,7 @@ mod error;
 pub mod gc;
 mod layout;
 mod manifest;
+mod mount;
 mod name;
 mod referrer;
 mod registry;

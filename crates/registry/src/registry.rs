@@ -257,8 +257,12 @@ impl Registry {
         Ok(self.inner.uploads.expire(cutoff).await?)
     }
 
+    pub(crate) fn contents(&self) -> &Contents {
+        &self.inner.contents
+    }
+
     /// The app's repositories with what is in them.
-    async fn repositories(&self, app: AppId) -> Result<BTreeMap<Repository, Vec<Item>>, RegistryError> {
+    pub(crate) async fn repositories(&self, app: AppId) -> Result<BTreeMap<Repository, Vec<Item>>, RegistryError> {
         let mut repositories: BTreeMap<Repository, Vec<Item>> = BTreeMap::new();
         let mut links = self.inner.contents.store.list(&layout::app(app));
         while let Some(stat) = links.try_next().await? {

@@ -60,3 +60,22 @@ async fn a_renamed_app_keeps_its_images_and_its_old_name_leads_nowhere() {
     let image = ambo_model::ImageDigest::parse(&digest.to_string()).unwrap();
     assert!(test.registry.manifest_exists(app, &image).await.unwrap());
 }
+
+#[tokio::test]
+async fn an_image_is_given_to_another_app_and_outlives_the_first() {
+    let test = TestRegistry::new();
+    let digest = test.push_image("myapp", "v1", b"layer").await;
+    let image = ambo_model::ImageDigest::parse(&digest.to_string()).unwrap();
+    let (from, to) = {
+        let apps = test.platform.apps.lock();
+        (apps["myapp"], apps["other"])
+    };
+    test.get(&format!("/v2/other/manifests/{digest}")).await.expect(StatusCode::NOT_FOUND);
+    for _ in 0..2 {
+        assert!(test.registry.manifest_mount(from, to, &image).await.unwrap());
+    }
+    test.registry.repository_remove(from).await.unwrap();
+    test.get(&format!("/v2/other/manifests/{digest}")).await.expect(StatusCode::OK);
+    assert!(test.registry.manifest_exists(to, &image).await.unwrap());
+    assert!(!test.registry.manifest_mount(from, to, &image).await.unwrap(), "the first app has it no longer");
+}
