@@ -55,6 +55,13 @@ pub enum ReleaseCause {
         /// Which.
         to: ReleaseVersion,
     },
+    /// What another app of the pipeline ran. How far it is, the promotion's target says too.
+    Promotion {
+        /// Which app.
+        from: AppId,
+        /// Which release of it.
+        version: ReleaseVersion,
+    },
 }
 
 /// How far a release is.

@@ -1,8 +1,8 @@
 //! Cutting a release: what the newest good one says, with one change over it.
 
 use ambo_model::{
-    AccountId, AppId, Build, BuildSource, BuildStatus, Config, ConfigChange, Release, ReleaseCause, ReleaseId,
-    ReleaseStatus, ReleaseVersion, Timestamp,
+    AccountId, AppId, AppName, Build, BuildSource, BuildStatus, CommitId, Config, ConfigChange, Release, ReleaseCause,
+    ReleaseId, ReleaseStatus, ReleaseVersion, Timestamp,
 };
 
 /// What makes a new release.
@@ -18,6 +18,13 @@ pub enum Change<'a> {
     Configured(&'a ConfigChange),
     /// An earlier release, build and config, is wanted again.
     RolledBack(&'a Release),
+    /// What another app runs is wanted here, with the config of here.
+    Promoted {
+        /// Its release.
+        from: &'a Release,
+        /// The other app's name.
+        name: &'a AppName,
+    },
 }
 
 /// The next release of an app.
@@ -66,11 +73,25 @@ pub fn cut(
             release.source_version = to.source_version.clone();
             release.config = to.config.clone();
         }
+        Change::Promoted { from, name } => {
+            release.cause = ReleaseCause::Promotion { from: from.app, version: from.version };
+            release.summary = promotion_summary(from, name);
+            release.build = from.build;
+            release.artifact = from.artifact.clone();
+            release.source_version = from.source_version.clone();
+        }
     }
     if release.artifact.is_none() {
         release.status = ReleaseStatus::Succeeded; // Nothing to roll out yet.
     }
     release
+}
+
+/// `Promote shop-staging v12 1a2b3c4d`, in Heroku's words; what is no commit is left out.
+fn promotion_summary(from: &Release, name: &AppName) -> String {
+    let commit = from.source_version.as_deref().and_then(CommitId::parse);
+    let commit = commit.map_or_else(String::new, |commit| format!(" {}", commit.short()));
+    format!("Promote {name} {}{commit}", from.version)
 }
 
 fn apply_build(release: &mut Release, build: &Build) {
@@ -147,6 +168,20 @@ mod tests {
         assert_eq!(v2.summary, "Set TOKEN config vars");
         let unset = ConfigChange::from([(ConfigKey::parse("TOKEN").unwrap(), None)]);
         assert_eq!(next(&v2, &Change::Configured(&unset)).summary, "Remove TOKEN config vars");
+    }
+
+    #[test]
+    fn a_promotion_takes_the_build_and_leaves_the_config() {
+        let target = next(&first(), &Change::Configured(&set("STAGE", "production")));
+        let mut source = next(&first(), &Change::Configured(&set("STAGE", "staging")));
+        source.source_version = Some("1a2b3c4d".repeat(5));
+        source.build = Some(ambo_model::BuildId::new());
+        let name = AppName::parse("shop-staging").unwrap();
+        let promoted = next(&target, &Change::Promoted { from: &source, name: &name });
+        assert_eq!(promoted.config.get("STAGE").unwrap().reveal(), "production");
+        assert_eq!((promoted.build, &promoted.source_version), (source.build, &source.source_version));
+        assert_eq!(promoted.summary, "Promote shop-staging v2 1a2b3c4d");
+        assert_eq!((promoted.app, promoted.version), (target.app, ReleaseVersion(3)));
     }
 
     #[test]
