@@ -140,7 +140,7 @@ mod tests {
             "D":{"required":false},"E":{"description":"needed"}}}"#;
         assert_eq!(config(manifest, &[("E", "5"), ("A", "7")]).unwrap(), ["A=7", "B=2", "C=s3cret", "E=5"]);
         assert_eq!(config(manifest, &[]).unwrap_err(), ["config var E is required: give it in `overrides.env`"]);
-        let errors = config(r#"{"addons":["heroku-postgresql",{"plan":"redis:mini"}],"env":{"PORT":"1"}}"#, &[]);
+        let errors = config(r#"{"addons":["heroku-postgresql",{"plan":"redis:mini"}],"env":{"1BAD":"1"}}"#, &[]);
         assert_eq!(errors.unwrap_err().len(), 3);
     }
 

@@ -160,7 +160,7 @@ impl Controller {
         caller: &Caller,
         id: &str,
     ) -> Result<(AppSetup, Option<Build>), ControllerError> {
-        let unknown = || ControllerError::NotFound(format!("Couldn't find that app setup: `{id}`"));
+        let unknown = || ControllerError::NotFound(format!("there is no app setup `{id}` that you have access to"));
         let app: AppId = id.parse().map_err(|_| unknown())?;
         self.app_find(caller, &app.to_string(), Permission::Read).await.map_err(|error| match error {
             ControllerError::NotFound(_) => unknown(),
