@@ -10,7 +10,7 @@ give_up() {
     exit 1
 }
 
-elapsed() { awk -v a="$1" -v b="${2:-$EPOCHREALTIME}" 'BEGIN { printf "%.3f", b - a }'; }
+elapsed() { awk -v a="$1" -v b="${2:-$EPOCHREALTIME}" 'BEGIN { printf "%.3f\n", b - a }'; }
 calculate() { awk "BEGIN { printf \"%.${2:-2}f\", $1 }"; }
 
 # median < numbers, one a line

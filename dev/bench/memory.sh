@@ -6,7 +6,7 @@ apps_max=${AMBO_BENCH_APPS:-10} logins=8
 memory_line() {
     sleep "$settle_seconds"
     awk -v what="$1" '/^VmRSS:/ { all = $2 } /^RssAnon:/ { own = $2 }
-        END { printf "       %-38s %-10.1f %.1f\n", what, all / 1024, own / 1024 }' "/proc/$ambod_pid/status" | tee -a "$work/memory"
+        END { printf "       %-38s %-10.1f %.1f\n", what, all / 1024, own / 1024 }' "/proc/$ambod_pid/status" | tee -a "$work/memory.lines"
 }
 
 # A password is checked with much memory, on purpose. It must not stay.
@@ -16,7 +16,7 @@ log_in() {
 }
 
 # memory_of WHAT   the resident memory of that line
-memory_of() { awk -v what="$1" 'index($0, what) { print $(NF - 1) }' "$work/memory"; }
+memory_of() { awk -v what="$1" 'index($0, what) { print $(NF - 1) }' "$work/memory.lines"; }
 
 memory() {
     say "Idle memory of ambod, MB, $settle_seconds s after the last work"
