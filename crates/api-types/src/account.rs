@@ -1,6 +1,7 @@
 //! `/account`, `/ambo/accounts`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -8,7 +9,7 @@ use crate::reference::{IdReference, NamedReference};
 use crate::secret::Secret;
 
 /// What an account may do beyond its own apps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountRole {
     /// Everything.
@@ -18,7 +19,7 @@ pub enum AccountRole {
 }
 
 /// An account. All fields but `role` are Heroku's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Account {
     /// Its id.
     pub id: Uuid,
@@ -66,7 +67,7 @@ pub struct Account {
 }
 
 /// `PATCH /account`: a new password.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountUpdate {
     /// The password so far.
     pub password: Option<Secret>,
@@ -75,7 +76,7 @@ pub struct AccountUpdate {
 }
 
 /// `GET /account/rate-limits`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RateLimit {
     /// Requests left.
     pub remaining: u32,

@@ -1,13 +1,14 @@
 //! `/apps`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::reference::{NamedReference, UserReference};
 
 /// An app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct App {
     /// Its id, the same through renames.
     pub id: Uuid,
@@ -57,7 +58,7 @@ pub struct App {
 }
 
 /// `POST /apps`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppCreate {
     /// Its name; one is made up when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,7 +78,7 @@ pub struct AppCreate {
 }
 
 /// `PATCH /apps/{app}`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppUpdate {
     /// A new name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

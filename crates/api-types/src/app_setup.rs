@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -10,7 +11,7 @@ use crate::build::SourceBlob;
 use crate::reference::AppReference;
 
 /// The setup of an app from a source that says what it needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppSetup {
     /// Its id.
     pub id: Uuid,
@@ -35,7 +36,7 @@ pub struct AppSetup {
 }
 
 /// A setup's build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppSetupBuild {
     /// Its id.
     pub id: Uuid,
@@ -46,7 +47,7 @@ pub struct AppSetupBuild {
 }
 
 /// How a script ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Postdeploy {
     /// What it wrote.
     pub output: String,
@@ -55,7 +56,7 @@ pub struct Postdeploy {
 }
 
 /// `POST /app-setups`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct AppSetupCreate {
     /// The source, with an `app.json` at its root.
     pub source_blob: SourceBlob,
@@ -68,7 +69,7 @@ pub struct AppSetupCreate {
 }
 
 /// The app to make.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct AppSetupApp {
     /// Its name; made up without one.
     #[serde(default)]
@@ -76,7 +77,7 @@ pub struct AppSetupApp {
 }
 
 /// What wins over `app.json`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct AppSetupOverrides {
     /// Config.
     #[serde(default)]

@@ -1,13 +1,14 @@
 //! `/account/app-transfers`, `/ambo/apps/{app}/transfer`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::reference::{AppReference, UserReference};
 
 /// The handing over of an app. Here it takes effect at once, so `state` is always `accepted`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppTransfer {
     /// Its id.
     pub id: Uuid,
@@ -26,7 +27,7 @@ pub struct AppTransfer {
 }
 
 /// `POST /account/app-transfers`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppTransferCreate {
     /// Name or id of the app.
     pub app: String,
@@ -35,7 +36,7 @@ pub struct AppTransferCreate {
 }
 
 /// `PATCH /ambo/apps/{app}/transfer`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppOwnerUpdate {
     /// Address of the account that gets it.
     pub owner: String,

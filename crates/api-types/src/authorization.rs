@@ -1,6 +1,7 @@
 //! `/oauth/authorizations`: API tokens.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -8,7 +9,7 @@ use crate::reference::IdReference;
 use crate::secret::Secret;
 
 /// The token itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessToken {
     /// Its id.
     pub id: Uuid,
@@ -19,7 +20,7 @@ pub struct AccessToken {
 }
 
 /// An API token with its description.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Authorization {
     /// Its id.
     pub id: Uuid,
@@ -49,7 +50,7 @@ pub struct Authorization {
 }
 
 /// Names the account of an API token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuthorizationUser {
     /// Its id.
     pub id: Uuid,
@@ -61,7 +62,7 @@ pub struct AuthorizationUser {
 }
 
 /// `PATCH /oauth/authorizations/{id}`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuthorizationUpdate {
     /// What it is for, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,7 +70,7 @@ pub struct AuthorizationUpdate {
 }
 
 /// `POST /oauth/authorizations`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuthorizationCreate {
     /// What it is for, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,13 +1,14 @@
 //! `/apps/{app}/builds`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::reference::{IdReference, UserReference};
 
 /// A build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Build {
     /// Its id.
     pub id: Uuid,
@@ -40,7 +41,7 @@ pub struct Build {
 }
 
 /// A source archive.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceBlob {
     /// What it hashes to, if somebody said so.
     #[serde(default)]
@@ -57,7 +58,7 @@ pub struct SourceBlob {
 }
 
 /// `POST /apps/{app}/builds`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BuildCreate {
     /// What to build.
     pub source_blob: SourceBlob,
@@ -67,7 +68,7 @@ pub struct BuildCreate {
 }
 
 /// `POST /ambo/apps/{app}/builds` with `application/json`: release an image that exists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BuildImage {
     /// Such as `nginx:1.27`.
     pub image: String,

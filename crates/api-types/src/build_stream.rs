@@ -1,5 +1,6 @@
 //! The answer of `POST /ambo/apps/{app}/builds`: output lines as they come, then one trailer line.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -7,7 +8,7 @@ use uuid::Uuid;
 pub const BUILD_TRAILER_MARK: u8 = 0;
 
 /// How a build and its release ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BuildOutcome {
     /// It serves.
@@ -17,7 +18,7 @@ pub enum BuildOutcome {
 }
 
 /// The last line of the stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BuildTrailer {
     /// How it ended.
     pub status: BuildOutcome,

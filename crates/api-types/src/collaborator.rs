@@ -1,13 +1,14 @@
 //! `/apps/{app}/collaborators`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::reference::AppReference;
 
 /// Somebody who may work on an app: its owner, or an account that it is shared with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Collaborator {
     /// Its id: the account's.
     pub id: Uuid,
@@ -27,7 +28,7 @@ pub struct Collaborator {
 }
 
 /// Names the account of a collaborator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CollaboratorUser {
     /// Its id.
     pub id: Uuid,
@@ -39,7 +40,7 @@ pub struct CollaboratorUser {
 }
 
 /// `POST /apps/{app}/collaborators`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CollaboratorCreate {
     /// Address of the account.
     pub user: String,

@@ -1,13 +1,14 @@
 //! `/apps/{app}/domains`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::reference::{AppReference, NamedReference};
 
 /// A name that leads to an app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Domain {
     /// Its id.
     pub id: Uuid,
@@ -34,7 +35,7 @@ pub struct Domain {
 }
 
 /// `POST /apps/{app}/domains`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DomainCreate {
     /// The name.
     pub hostname: String,
@@ -44,7 +45,7 @@ pub struct DomainCreate {
 }
 
 /// `PATCH /apps/{app}/domains/{domain}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DomainUpdate {
     /// The certificate to serve it with, by name or id; `null` leaves the choice to the platform.
     pub sni_endpoint: Option<String>,

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::reference::{AppReference, ReleaseReference};
 
 /// An instance or a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Dyno {
     /// Its id.
     pub id: Uuid,
@@ -40,7 +41,7 @@ pub struct Dyno {
 }
 
 /// What an instance or run has beside Heroku's fields.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DynoExtra {
     /// Where to attach to it over a WebSocket (see [`crate::attach`]), in the answer that makes it. The secret is that of
     /// `attach_url`: whoever comes first, by either door, has the session.
@@ -56,7 +57,7 @@ impl Dyno {
 }
 
 /// `POST /apps/{app}/dynos` and `POST /apps/{app}/dynos/{name}`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DynoCreate {
     /// A shell line.
     pub command: String,
@@ -84,7 +85,7 @@ pub struct DynoCreate {
 }
 
 /// Columns and rows of a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TerminalSize {
     /// Columns.
     pub columns: u16,

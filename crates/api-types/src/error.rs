@@ -1,9 +1,10 @@
 //! The body of every answer with a status of 400 or more.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What went wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
     /// For programs: `not_found`, `invalid_params`, …
     pub id: String,

@@ -1,15 +1,17 @@
 //! `/apps/{app}/formation`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::reference::{AppReference, NamedReference};
 
 /// How many instances of a process are wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Formation {
     /// Its id.
     pub id: Uuid,
@@ -33,14 +35,14 @@ pub struct Formation {
 }
 
 /// `PATCH /apps/{app}/formation`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FormationBatchUpdate {
     /// All are done, or none.
     pub updates: Vec<FormationUpdate>,
 }
 
 /// One process' change; also the body of `PATCH /apps/{app}/formation/{type}`, which names the process in its path.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FormationUpdate {
     /// The process.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
@@ -99,6 +101,22 @@ impl Serialize for Quantity {
             Quantity::To(count) => serializer.serialize_u32(*count),
             Quantity::By(_) => serializer.collect_str(self),
         }
+    }
+}
+
+impl JsonSchema for Quantity {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A count, or a step up or down.",
+            "anyOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": "^[+-]?[0-9]+$", "examples": ["3", "+1", "-1"] },
+            ],
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Every process' health check.
@@ -11,7 +12,7 @@ pub type HealthChecks = BTreeMap<String, HealthCheck>;
 pub type HealthChecksUpdate = BTreeMap<String, Option<HealthCheckUpdate>>;
 
 /// How an instance is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthCheckKind {
     /// A TCP connection to `$PORT`.
@@ -23,7 +24,7 @@ pub enum HealthCheckKind {
 }
 
 /// A health check in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthCheck {
     /// How to ask.
     #[serde(rename = "type")]
@@ -45,7 +46,7 @@ pub struct HealthCheck {
 }
 
 /// A health check as a user sets it; what is absent takes its default.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthCheckUpdate {
     /// How to ask.
     #[serde(rename = "type")]

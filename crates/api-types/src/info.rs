@@ -1,11 +1,12 @@
 //! `GET /ambo/info`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::platform_settings::RegistrationMode;
 
 /// The platform. Without a token only `version`, `domain`, `router_url` and `registration` are told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Info {
     /// The server's version.
     pub version: String,
@@ -27,7 +28,7 @@ pub struct Info {
 }
 
 /// Where git over SSH is served.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SshInfo {
     /// Host.
     pub host: String,
@@ -36,7 +37,7 @@ pub struct SshInfo {
 }
 
 /// The engine that runs the containers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EngineInfo {
     /// `up` or `down`.
     pub status: String,

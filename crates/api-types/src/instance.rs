@@ -1,12 +1,13 @@
 //! `GET /apps/{app}/dynos`: what an answer says beyond Heroku's dyno.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::dyno::Dyno;
 
 /// An instance: Heroku's dyno, and what it leaves out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Instance {
     /// The dyno.
     #[serde(flatten)]

@@ -1,11 +1,12 @@
 //! `/account/keys`: SSH keys.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// An SSH key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Key {
     /// Its id.
     pub id: Uuid,
@@ -24,7 +25,7 @@ pub struct Key {
 }
 
 /// `POST /account/keys`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyCreate {
     /// A line of a `.pub` file.
     pub public_key: String,

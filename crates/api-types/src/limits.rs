@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Every process' limits.
@@ -11,7 +12,7 @@ pub type Limits = BTreeMap<String, ProcessLimits>;
 pub type LimitsUpdate = BTreeMap<String, ProcessLimitsUpdate>;
 
 /// What one instance may use; `None` is unlimited.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessLimits {
     /// Memory: `512M`.
     pub memory: Option<String>,
@@ -20,7 +21,7 @@ pub struct ProcessLimits {
 }
 
 /// A change of limits: `None` keeps, `Some(None)` (`null` on the wire) takes the limit away.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessLimitsUpdate {
     /// Memory.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]

@@ -1,9 +1,10 @@
 //! `/ambo/settings`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who may register.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RegistrationMode {
     /// Everybody.
@@ -15,7 +16,7 @@ pub enum RegistrationMode {
 }
 
 /// The platform's settings that can change while it runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlatformSettings {
     /// Who may register.
     pub registration: RegistrationMode,
@@ -24,7 +25,7 @@ pub struct PlatformSettings {
 }
 
 /// `PATCH /ambo/settings`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlatformSettingsUpdate {
     /// Who may register.
     #[serde(default, skip_serializing_if = "Option::is_none")]

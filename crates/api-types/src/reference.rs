@@ -1,17 +1,18 @@
 //! How one object names another.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Names an object without a name of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdReference {
     /// Its id.
     pub id: Uuid,
 }
 
 /// Names an object by id and name: a region, a stack, a team.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NamedReference {
     /// Its id.
     pub id: Uuid,
@@ -20,7 +21,7 @@ pub struct NamedReference {
 }
 
 /// Names an app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppReference {
     /// Its id.
     pub id: Uuid,
@@ -29,7 +30,7 @@ pub struct AppReference {
 }
 
 /// Names an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserReference {
     /// Its id.
     pub id: Uuid,
@@ -38,7 +39,7 @@ pub struct UserReference {
 }
 
 /// Names a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReleaseReference {
     /// Its id.
     pub id: Uuid,

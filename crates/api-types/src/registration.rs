@@ -1,5 +1,6 @@
 //! `POST /ambo/accounts`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
@@ -7,7 +8,7 @@ use crate::authorization::AccessToken;
 use crate::secret::Secret;
 
 /// Who wants an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Registration {
     /// The address.
     pub email: String,
@@ -19,7 +20,7 @@ pub struct Registration {
 }
 
 /// The account, and a token for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Registered {
     /// The account.
     pub account: Account,

@@ -1,13 +1,14 @@
 //! `/apps/{app}/releases`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::reference::{AppReference, IdReference, UserReference};
 
 /// A release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Release {
     /// Its id.
     pub id: Uuid,
@@ -45,7 +46,7 @@ pub struct Release {
 }
 
 /// A part of a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReleaseArtifact {
     /// The build's id.
     pub id: Uuid,
@@ -55,7 +56,7 @@ pub struct ReleaseArtifact {
 }
 
 /// `POST /apps/{app}/releases`: go back to an earlier one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReleaseRollback {
     /// Its id or number: `v3`, `3`.
     #[serde(deserialize_with = "text_or_number")]

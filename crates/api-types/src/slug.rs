@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::reference::NamedReference;
 
 /// The image of a build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Slug {
     /// The build's id.
     pub id: Uuid,
@@ -36,7 +37,7 @@ pub struct Slug {
 }
 
 /// How an image is had.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SlugBlob {
     /// Always `GET`.
     pub method: String,
@@ -45,7 +46,7 @@ pub struct SlugBlob {
 }
 
 /// `POST /apps/{app}/releases`: of an earlier release, or of a build.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct ReleaseCreate {
     /// Go back to this release: its id or number.
     #[serde(default)]
@@ -56,7 +57,7 @@ pub struct ReleaseCreate {
 }
 
 /// An id, or a number, which clients send as text or as such.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a release's id or number")]
 pub enum TextOrNumber {
     /// `v3`, `3`, an id.

@@ -1,6 +1,7 @@
 //! `/apps/{app}/sni-endpoints`: certificates of an app, by Heroku's name for them.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -8,7 +9,7 @@ use crate::reference::AppReference;
 use crate::secret::Secret;
 
 /// A certificate of an app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SniEndpoint {
     /// Its id.
     pub id: Uuid,
@@ -31,7 +32,7 @@ pub struct SniEndpoint {
 }
 
 /// What a certificate says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SslCert {
     /// An id; another one when the certificate is replaced.
     pub id: Uuid,
@@ -56,7 +57,7 @@ pub struct SslCert {
 }
 
 /// `POST /apps/{app}/sni-endpoints`, `PATCH /apps/{app}/sni-endpoints/{name}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SniEndpointCreate {
     /// The chain, PEM, the app's own certificate first.
     pub certificate_chain: String,

@@ -6,6 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::ApiError;
 use crate::state::Api;
@@ -43,29 +44,17 @@ pub(crate) async fn read_limited(body: Body) -> Result<Bytes, ApiError> {
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let bytes: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { bytes };
+    // In two steps, so that what is no JSON is told from JSON of the wrong shape.
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| ApiError::bad_request(format!("the body is no JSON: {error}")))?;
     // Serde would take a list for an object, its fields by their order.
-    if !bytes.trim_ascii_start().starts_with(b"{") {
-        return Err(match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
-            Ok(_) => ApiError::invalid("the body is no JSON object: send `{…}`"),
-            Err(error) => ApiError::bad_request(format!("the body is no JSON: {error}")),
-        });
+    if !value.is_object() {
+        return Err(ApiError::invalid("the body is no JSON object: send `{…}`"));
     }
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let (field, inner) = (error.path().to_string(), error.inner());
-        if !inner.is_data() {
-            return ApiError::bad_request(format!("the body is no JSON: {inner}"));
-        }
-        let inner = without_position(&inner.to_string());
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let (field, inner) = (error.path().to_string(), error.inner().to_string());
         ApiError::invalid(if field == "." { inner } else { format!("`{field}`: {inner}") })
-    })?;
-    reader.end().map_err(|error| ApiError::bad_request(format!("the body is no JSON: {error}")))?;
-    Ok(value)
-}
-
-/// The field's name says where; the line and column of a body that a program made say nothing.
-fn without_position(text: &str) -> String {
-    text.split(" at line ").next().unwrap_or(text).to_owned()
+    })
 }
 
 #[cfg(test)]

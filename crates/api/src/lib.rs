@@ -6,6 +6,7 @@
 //! What is absent here: no state but the key of log sessions, no store, no engine; no secret in a log line (routes are
 //! logged, paths are not).
 
+mod answer;
 mod auth;
 mod body;
 mod build_outputs;
@@ -18,6 +19,7 @@ mod middleware;
 mod path;
 mod range;
 mod rate;
+mod reference;
 mod resent;
 pub mod routes;
 pub mod server;
@@ -28,6 +30,7 @@ mod state;
 mod uploads;
 mod wire;
 
+pub use reference::openapi;
 pub use routes::{Access, ROUTES, Route, router};
 pub use server::serve;
 pub use state::{Api, ApiSettings, RendezvousAddress, SshAddress};

@@ -1,6 +1,7 @@
 //! Pages of lists: `Range: version ]7..; max=15, order=desc`. Read leniently, as clients write it in many ways.
 
 use std::convert::Infallible;
+use std::marker::PhantomData;
 
 use axum::Json;
 use axum::extract::FromRequestParts;
@@ -49,6 +50,25 @@ pub(crate) enum Key {
 /// An attribute that a list can be sorted by.
 pub(crate) type Attribute<T> = (&'static str, fn(&T) -> Key);
 
+/// A page of a list of `T`.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    response: Response,
+    of: PhantomData<T>,
+}
+
+impl<T> Page<T> {
+    fn of(response: Response) -> Self {
+        Self { response, of: PhantomData }
+    }
+}
+
+impl<T> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        self.response
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Range {
     type Rejection = Infallible;
 
@@ -92,12 +112,12 @@ impl Range {
     }
 
     /// The page of a whole list. The first attribute is the one to sort by when the client names none that is known.
-    pub(crate) fn page<T: Serialize>(&self, attributes: &[Attribute<T>], mut items: Vec<T>) -> Response {
+    pub(crate) fn page<T: Serialize>(&self, attributes: &[Attribute<T>], mut items: Vec<T>) -> Page<T> {
         let named = attributes.iter().find(|(name, _)| *name == self.attribute);
-        let Some(&(name, key)) = named.or(attributes.first()) else { return Json(items).into_response() };
+        let Some(&(name, key)) = named.or(attributes.first()) else { return Page::of(Json(items).into_response()) };
         if named.is_none() && (self.start.is_some() || self.end.is_some()) {
             let names: Vec<&str> = attributes.iter().map(|(name, _)| *name).collect();
-            return self.not_satisfiable(&names).into_response();
+            return Page::of(self.not_satisfiable(&names).into_response());
         }
         items.sort_by_cached_key(key);
         if self.descending {
@@ -121,7 +141,7 @@ impl Range {
         first_and_last: Option<(Key, Key)>,
         more: bool,
         items: &[T],
-    ) -> Response {
+    ) -> Page<T> {
         let status = if more { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
         let mut response = (status, Json(items)).into_response();
         let mut set = |name: HeaderName, value: String| {
@@ -137,7 +157,7 @@ impl Range {
                 set(HeaderName::from_static("next-range"), format!("{attribute} ]{last}..; max={}{order}", self.max));
             }
         }
-        response
+        Page::of(response)
     }
 
     fn contains(&self, key: &Key) -> bool {
@@ -178,7 +198,7 @@ mod tests {
     const ATTRIBUTES: [Attribute<u64>; 1] = [("version", |version| Key::Number(*version))];
 
     fn page(range: &str, count: u64) -> (u16, Option<String>, Option<String>) {
-        let response = Range::parse(range).page(&ATTRIBUTES, (1..=count).collect());
+        let response = Range::parse(range).page(&ATTRIBUTES, (1..=count).collect()).into_response();
         let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         (response.status().as_u16(), header("content-range"), header("next-range"))
     }

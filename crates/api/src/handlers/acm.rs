@@ -1,5 +1,6 @@
 //! `/apps/{app}/acm`: certificates that the platform would fetch by itself. It does not yet, and says so.
 
+use ambo_api_types::App;
 use ambo_controller::accounts::Permission;
 use axum::Json as Answer;
 use axum::extract::State;
@@ -9,6 +10,7 @@ use crate::auth::Authorized;
 use crate::error::ApiError;
 use crate::path::Path;
 use crate::state::Api;
+use crate::wire::BaseUrl;
 
 /// It is off, whatever is asked for.
 pub(crate) async fn find(
@@ -36,8 +38,9 @@ pub(crate) async fn create(
 pub(crate) async fn remove(
     State(api): State<Api>,
     Authorized(caller): Authorized,
+    base: BaseUrl,
     Path(app): Path<String>,
-) -> Result<Answer<Value>, ApiError> {
+) -> Result<Answer<App>, ApiError> {
     let app = api.controller.app_find(&caller, &app, Permission::Deploy).await?;
-    Ok(Answer(json!({ "acm": false, "app": crate::wire::app_reference(&app) })))
+    Ok(Answer(super::apps::wire_one(&api, &caller, &base, &app).await?))
 }

@@ -5,9 +5,9 @@ use ambo_controller::app_setups::{self, AppSetupRequest, AppSetupStatus};
 use ambo_model::{AppName, Build, BuildStatus};
 use axum::Json as Answer;
 use axum::extract::State;
-use http::StatusCode;
 
 use super::builds::{fetched_deploy, output_stream_url};
+use crate::answer::Accepted;
 use crate::auth::Authorized;
 use crate::body::Json;
 use crate::error::ApiError;
@@ -50,7 +50,7 @@ pub(crate) async fn create(
     Authorized(caller): Authorized,
     base: BaseUrl,
     Json(wanted): Json<AppSetupCreate>,
-) -> Result<(StatusCode, Answer<AppSetup>), ApiError> {
+) -> Result<Accepted<AppSetup>, ApiError> {
     caller.require_global()?;
     let parse = |text: String| AppName::parse(&text).map_err(|error| ApiError::invalid(format!("`app.name`: {error}")));
     let name = wanted.app.name.map(parse).transpose()?;
@@ -59,7 +59,7 @@ pub(crate) async fn create(
     let outputs = api.outputs.clone();
     let started = move |build: &Build| outputs.record(build.id);
     let setup = api.controller.app_setup_create(&caller, request, started, api.now()).await?;
-    Ok((StatusCode::ACCEPTED, Answer(wire(&api, &base, setup, None))))
+    Ok(Accepted(wire(&api, &base, setup, None)))
 }
 
 pub(crate) async fn find(

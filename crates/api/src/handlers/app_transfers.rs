@@ -5,8 +5,8 @@ use ambo_controller::accounts::{Caller, Permission};
 use ambo_model::Email;
 use axum::Json as Answer;
 use axum::extract::State;
-use http::StatusCode;
 
+use crate::answer::Created;
 use crate::auth::Authorized;
 use crate::body::Json;
 use crate::directory::Directory;
@@ -19,9 +19,9 @@ pub(crate) async fn create(
     State(api): State<Api>,
     Authorized(caller): Authorized,
     Json(wanted): Json<AppTransferCreate>,
-) -> Result<(StatusCode, Answer<AppTransfer>), ApiError> {
+) -> Result<Created<AppTransfer>, ApiError> {
     let transfer = transfer(&api, &caller, &wanted.app, &wanted.recipient, "recipient").await?;
-    Ok((StatusCode::CREATED, Answer(transfer)))
+    Ok(Created(transfer))
 }
 
 pub(crate) async fn update(

@@ -5,7 +5,6 @@ use ambo_controller::accounts::{Caller, Permission};
 use ambo_model::AppName;
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 
 use crate::auth::Authorized;
@@ -13,7 +12,7 @@ use crate::body::Json;
 use crate::directory::Directory;
 use crate::error::ApiError;
 use crate::path::Path;
-use crate::range::{Key, Range};
+use crate::range::{Key, Page, Range};
 use crate::state::Api;
 use crate::wire::{BaseUrl, named, warning};
 
@@ -60,7 +59,12 @@ async fn wire(
     })
 }
 
-async fn wire_one(api: &Api, caller: &Caller, base: &BaseUrl, app: &ambo_model::App) -> Result<App, ApiError> {
+pub(super) async fn wire_one(
+    api: &Api,
+    caller: &Caller,
+    base: &BaseUrl,
+    app: &ambo_model::App,
+) -> Result<App, ApiError> {
     wire(api, caller, &mut Directory::new(api), base, app).await
 }
 
@@ -105,7 +109,7 @@ pub(crate) async fn list(
     Authorized(caller): Authorized,
     base: BaseUrl,
     range: Range,
-) -> Result<Response, ApiError> {
+) -> Result<Page<App>, ApiError> {
     let apps = api.controller.app_list(&caller).await?;
     page(&api, &caller, &base, &range, apps).await
 }
@@ -116,7 +120,7 @@ pub(crate) async fn list_own(
     Authorized(caller): Authorized,
     base: BaseUrl,
     range: Range,
-) -> Result<Response, ApiError> {
+) -> Result<Page<App>, ApiError> {
     let mut apps = api.controller.app_list(&caller).await?;
     apps.retain(|app| app.owner == caller.account || app.collaborators.contains(&caller.account));
     page(&api, &caller, &base, &range, apps).await
@@ -128,7 +132,7 @@ async fn page(
     base: &BaseUrl,
     range: &Range,
     apps: Vec<ambo_model::App>,
-) -> Result<Response, ApiError> {
+) -> Result<Page<App>, ApiError> {
     let mut directory = Directory::new(api);
     let mut shown = Vec::with_capacity(apps.len());
     for app in &apps {

@@ -5,14 +5,13 @@ use ambo_controller::accounts::{Caller, Token, TokenRequest, TokenScope};
 use ambo_model::{Timestamp, TokenId};
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::response::Response;
-use http::StatusCode;
 
+use crate::answer::Created;
 use crate::auth::{Authorized, LoggedIn};
 use crate::body::Json;
 use crate::error::ApiError;
 use crate::path::Path;
-use crate::range::{Key, Range};
+use crate::range::{Key, Page, Range};
 use crate::state::Api;
 
 fn wire(caller: &Caller, token: &Token, secret: Option<&ambo_model::Secret>, now: Timestamp) -> Authorization {
@@ -38,7 +37,7 @@ pub(crate) async fn create(
     State(api): State<Api>,
     LoggedIn(caller): LoggedIn,
     Json(wanted): Json<AuthorizationCreate>,
-) -> Result<(StatusCode, Answer<Authorization>), ApiError> {
+) -> Result<Created<Authorization>, ApiError> {
     let scope = match wanted.scope.unwrap_or_default().as_slice() {
         [] => TokenScope::Global,
         [scope] => TokenScope::parse(scope)?,
@@ -48,14 +47,14 @@ pub(crate) async fn create(
     let request = TokenRequest { description, scope, expires_in: wanted.expires_in };
     let now = api.now();
     let (token, secret) = api.controller.accounts.token_create(&caller, request, now).await?;
-    Ok((StatusCode::CREATED, Answer(wire(&caller, &token, Some(&secret), now))))
+    Ok(Created(wire(&caller, &token, Some(&secret), now)))
 }
 
 pub(crate) async fn list(
     State(api): State<Api>,
     Authorized(caller): Authorized,
     range: Range,
-) -> Result<Response, ApiError> {
+) -> Result<Page<Authorization>, ApiError> {
     let now = api.now();
     let tokens = api.controller.accounts.token_list(&caller, now).await?;
     let attributes: [crate::range::Attribute<Authorization>; 2] = [
@@ -111,10 +110,10 @@ pub(crate) async fn regenerate(
     State(api): State<Api>,
     Authorized(caller): Authorized,
     Path(token): Path<String>,
-) -> Result<(StatusCode, Answer<Authorization>), ApiError> {
+) -> Result<Created<Authorization>, ApiError> {
     let rotated = api.controller.accounts.token_rotate(&caller, id(&token)?).await;
     let (token, secret) = rotated.map_err(|error| ApiError::from(error).of_resource("authorization"))?;
-    Ok((StatusCode::CREATED, Answer(wire(&caller, &token, Some(&secret), api.now()))))
+    Ok(Created(wire(&caller, &token, Some(&secret), api.now())))
 }
 
 /// Logout: revokes the token in use.

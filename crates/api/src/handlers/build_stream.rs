@@ -17,6 +17,7 @@ use bytes::Bytes;
 use futures::Stream;
 use futures::future::BoxFuture;
 use http::{HeaderValue, header};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tempfile::TempPath;
 use tokio::sync::mpsc;
@@ -32,7 +33,7 @@ use crate::state::Api;
 const LINES_QUEUED_MAX: usize = 256;
 
 /// What the uploader says of the source.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct Upload {
     /// `SOURCE_VERSION`: a commit, usually.
     version: Option<String>,

@@ -6,6 +6,7 @@ use ambo_model::App;
 use axum::Json as Answer;
 use axum::extract::State;
 use http::HeaderMap;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,12 +23,12 @@ const BUILDPACKS_MAX: usize = 20;
 const URL_BYTES_MAX: usize = 2000;
 
 /// `PUT /apps/{app}/buildpack-installations`
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct BuildpacksUpdate {
     updates: Vec<BuildpackUpdate>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct BuildpackUpdate {
     buildpack: String,
 }

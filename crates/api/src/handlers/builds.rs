@@ -20,7 +20,7 @@ use crate::body::Json;
 use crate::directory::Directory;
 use crate::error::ApiError;
 use crate::path::Path;
-use crate::range::{Key, Range};
+use crate::range::{Key, Page, Range};
 use crate::source_fetch::SourceLocation;
 use crate::state::Api;
 use crate::wire::{BaseUrl, warning};
@@ -99,7 +99,7 @@ pub(crate) async fn list(
     base: BaseUrl,
     Path(app): Path<String>,
     range: Range,
-) -> Result<Response, ApiError> {
+) -> Result<Page<Build>, ApiError> {
     let (app, builds) = api.controller.build_list(&caller, &app, BUILDS_LISTED_MAX).await?;
     let mut shown = Shown::new(&api, &caller, &base, &app).await?;
     let mut wired = Vec::with_capacity(builds.len());

@@ -5,14 +5,13 @@ use ambo_controller::accounts::Permission;
 use ambo_model::{Account, App, Email};
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::response::Response;
-use http::StatusCode;
 
+use crate::answer::Created;
 use crate::auth::Authorized;
 use crate::body::Json;
 use crate::error::ApiError;
 use crate::path::Path;
-use crate::range::{Key, Range};
+use crate::range::{Key, Page, Range};
 use crate::state::Api;
 use crate::wire::app_reference;
 
@@ -34,7 +33,7 @@ pub(crate) async fn list(
     Authorized(caller): Authorized,
     Path(app): Path<String>,
     range: Range,
-) -> Result<Response, ApiError> {
+) -> Result<Page<Collaborator>, ApiError> {
     let (app, accounts) = api.controller.collaborator_list(&caller, &app).await?;
     let attributes: [crate::range::Attribute<Collaborator>; 2] =
         [("email", |who| Key::Text(who.user.email.clone())), ("id", |who| Key::Text(who.id.to_string()))];
@@ -46,11 +45,11 @@ pub(crate) async fn create(
     Authorized(caller): Authorized,
     Path(app): Path<String>,
     Json(wanted): Json<CollaboratorCreate>,
-) -> Result<(StatusCode, Answer<Collaborator>), ApiError> {
+) -> Result<Created<Collaborator>, ApiError> {
     api.controller.app_find(&caller, &app, Permission::Manage).await?;
     let email = Email::parse(&wanted.user).map_err(|error| ApiError::invalid(format!("`user`: {error}")))?;
     let (app, account) = api.controller.collaborator_add(&caller, &app, &email, api.now()).await?;
-    Ok((StatusCode::CREATED, Answer(wire(&app, &account))))
+    Ok(Created(wire(&app, &account)))
 }
 
 pub(crate) async fn remove(

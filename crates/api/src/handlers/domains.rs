@@ -5,14 +5,13 @@ use ambo_controller::accounts::Permission;
 use ambo_model::{App, Certificate, Hostname};
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::response::Response;
-use http::StatusCode;
 
+use crate::answer::Created;
 use crate::auth::Authorized;
 use crate::body::Json;
 use crate::error::ApiError;
 use crate::path::Path;
-use crate::range::{Key, Range};
+use crate::range::{Key, Page, Range};
 use crate::state::Api;
 use crate::wire::{app_reference, derived_id};
 
@@ -68,7 +67,7 @@ pub(crate) async fn list(
     Authorized(caller): Authorized,
     Path(app): Path<String>,
     range: Range,
-) -> Result<Response, ApiError> {
+) -> Result<Page<Domain>, ApiError> {
     let (app, domains) = api.controller.domain_list(&caller, &app).await?;
     let certificates = api.controller.domain_certificates(app.id, &domains).await?;
     let mut shown = vec![wire_own(&api, &app)];
@@ -84,13 +83,13 @@ pub(crate) async fn create(
     Authorized(caller): Authorized,
     Path(app): Path<String>,
     Json(wanted): Json<DomainCreate>,
-) -> Result<(StatusCode, Answer<Domain>), ApiError> {
+) -> Result<Created<Domain>, ApiError> {
     api.controller.app_find(&caller, &app, Permission::Deploy).await?;
     let hostname =
         Hostname::parse(&wanted.hostname).map_err(|error| ApiError::invalid(format!("`hostname`: {error}")))?;
     let certificate = wanted.sni_endpoint.as_deref();
     let (app, domain) = api.controller.domain_create(&caller, &app, hostname, certificate, api.now()).await?;
-    Ok((StatusCode::CREATED, Answer(wire_one(&api, &app, domain).await?)))
+    Ok(Created(wire_one(&api, &app, domain).await?))
 }
 
 pub(crate) async fn update(

@@ -11,15 +11,14 @@ use ambo_release::Restart;
 use ambo_scheduler::{ExecSpec, TerminalSize};
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::response::Response;
-use http::StatusCode;
 use uuid::Uuid;
 
+use crate::answer::{Accepted, Created, Nothing};
 use crate::auth::Authorized;
 use crate::body::Json;
 use crate::error::ApiError;
 use crate::path::Path;
-use crate::range::{Key, Range};
+use crate::range::{Key, Page, Range};
 use crate::sizes;
 use crate::state::Api;
 use crate::wire::{BaseUrl, app_reference, derived_id};
@@ -82,7 +81,7 @@ pub(crate) async fn list(
     Authorized(caller): Authorized,
     Path(app): Path<String>,
     range: Range,
-) -> Result<Response, ApiError> {
+) -> Result<Page<Instance>, ApiError> {
     let (app, views) = api.controller.instance_list(&caller, &app).await?;
     let mut releases = Releases::new(&api, &caller);
     let mut shown = Vec::with_capacity(views.len());
@@ -180,7 +179,7 @@ pub(crate) async fn create(
     base: BaseUrl,
     Path(app): Path<String>,
     Json(wanted): Json<DynoCreate>,
-) -> Result<(StatusCode, Answer<Dyno>), ApiError> {
+) -> Result<Created<Dyno>, ApiError> {
     api.controller.app_find(&caller, &app, Permission::Deploy).await?;
     check(&wanted)?;
     let attach = wanted.attach.unwrap_or(false);
@@ -213,7 +212,7 @@ pub(crate) async fn create(
     } else {
         drop(api.controller.run_start(spec).await?);
     }
-    Ok((StatusCode::CREATED, Answer(dyno)))
+    Ok(Created(dyno))
 }
 
 /// Runs a program inside a live instance.
@@ -223,7 +222,7 @@ pub(crate) async fn exec(
     base: BaseUrl,
     Path((app, dyno)): Path<(String, String)>,
     Json(mut wanted): Json<DynoCreate>,
-) -> Result<(StatusCode, Answer<Dyno>), ApiError> {
+) -> Result<Created<Dyno>, ApiError> {
     api.controller.app_find(&caller, &app, Permission::Deploy).await?;
     check(&wanted)?;
     // Somebody always attaches: nobody else would see what the program says.
@@ -239,23 +238,17 @@ pub(crate) async fn exec(
     let view = InstanceView { instance: instance.clone(), state: "up", command: wanted.command };
     let mut dyno = wire(&app, view, release).dyno;
     open(&api, &base, AttachTarget::Exec(Box::new(instance), exec), &mut dyno)?;
-    Ok((StatusCode::CREATED, Answer(dyno)))
+    Ok(Created(dyno))
 }
 
 /// What actions answer: nothing that anybody reads.
-type Accepted = (StatusCode, Answer<serde_json::Value>);
-
-fn accepted() -> Accepted {
-    (StatusCode::ACCEPTED, Answer(serde_json::json!({})))
-}
-
 pub(crate) async fn restart_all(
     State(api): State<Api>,
     Authorized(caller): Authorized,
     Path(app): Path<String>,
-) -> Result<Accepted, ApiError> {
+) -> Result<Accepted<Nothing>, ApiError> {
     api.controller.app_restart(&caller, &app, Restart::All, api.now()).await?;
-    Ok(accepted())
+    Ok(Accepted(Nothing {}))
 }
 
 fn process(text: &str) -> Result<ProcessType, ApiError> {
@@ -266,10 +259,10 @@ pub(crate) async fn restart_process(
     State(api): State<Api>,
     Authorized(caller): Authorized,
     Path((app, name)): Path<(String, String)>,
-) -> Result<Accepted, ApiError> {
+) -> Result<Accepted<Nothing>, ApiError> {
     api.controller.app_find(&caller, &app, Permission::Deploy).await?;
     api.controller.app_restart(&caller, &app, Restart::Process(process(&name)?), api.now()).await?;
-    Ok(accepted())
+    Ok(Accepted(Nothing {}))
 }
 
 /// Stops one instance. One that the formation wants is replaced at once, which is what a restart of it is.
@@ -277,21 +270,21 @@ pub(crate) async fn stop(
     State(api): State<Api>,
     Authorized(caller): Authorized,
     Path((app, dyno)): Path<(String, String)>,
-) -> Result<Accepted, ApiError> {
+) -> Result<Accepted<Nothing>, ApiError> {
     api.controller.app_find(&caller, &app, Permission::Deploy).await?;
     let name = named(&api, &caller, &app, dyno).await?;
     api.controller.instance_stop(&caller, &app, &name).await?;
-    Ok(accepted())
+    Ok(Accepted(Nothing {}))
 }
 
 pub(crate) async fn stop_process(
     State(api): State<Api>,
     Authorized(caller): Authorized,
     Path((app, name)): Path<(String, String)>,
-) -> Result<Accepted, ApiError> {
+) -> Result<Accepted<Nothing>, ApiError> {
     api.controller.app_find(&caller, &app, Permission::Deploy).await?;
     api.controller.process_stop(&caller, &app, &process(&name)?).await?;
-    Ok(accepted())
+    Ok(Accepted(Nothing {}))
 }
 
 #[cfg(test)]

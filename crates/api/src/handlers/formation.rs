@@ -8,13 +8,12 @@ use ambo_controller::formations::{FormationChange, ProcessFormation, Quantity as
 use ambo_model::{App, ProcessType};
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::response::Response;
 
 use crate::auth::Authorized;
 use crate::body::Json;
 use crate::error::ApiError;
 use crate::path::Path;
-use crate::range::{Key, Range};
+use crate::range::{Key, Page, Range};
 use crate::sizes;
 use crate::state::Api;
 use crate::wire::{app_reference, derived_id, named};
@@ -45,7 +44,7 @@ pub(crate) async fn list(
     Authorized(caller): Authorized,
     Path(app): Path<String>,
     range: Range,
-) -> Result<Response, ApiError> {
+) -> Result<Page<Formation>, ApiError> {
     let (app, formations) = api.controller.formation_list(&caller, &app).await?;
     let attributes: [crate::range::Attribute<Formation>; 2] = [
         ("type", |formation| Key::Text(formation.process_type.clone())),

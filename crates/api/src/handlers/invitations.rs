@@ -2,10 +2,9 @@
 
 use ambo_api_types::{Invitation, InvitationCreate, Secret};
 use ambo_model::Email;
-use axum::Json as Answer;
 use axum::extract::State;
-use http::StatusCode;
 
+use crate::answer::Created;
 use crate::auth::Authorized;
 use crate::body::Json;
 use crate::error::ApiError;
@@ -15,7 +14,7 @@ pub(crate) async fn create(
     State(api): State<Api>,
     Authorized(caller): Authorized,
     Json(wanted): Json<InvitationCreate>,
-) -> Result<(StatusCode, Answer<Invitation>), ApiError> {
+) -> Result<Created<Invitation>, ApiError> {
     caller.require_administrator()?;
     let email = wanted.email.as_deref().map(Email::parse).transpose();
     let email = email.map_err(|error| ApiError::invalid(format!("`email`: {error}")))?;
@@ -25,5 +24,5 @@ pub(crate) async fn create(
         email: invitation.email.map(|email| email.to_string()),
         expires_at: invitation.expires_at,
     };
-    Ok((StatusCode::CREATED, Answer(shown)))
+    Ok(Created(shown))
 }

@@ -4,14 +4,13 @@ use ambo_api_types::{Key, KeyCreate};
 use ambo_controller::accounts::{Caller, SshKey};
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::response::Response;
-use http::StatusCode;
 
+use crate::answer::Created;
 use crate::auth::Authorized;
 use crate::body::Json;
 use crate::error::ApiError;
 use crate::path::Path;
-use crate::range::{self, Range};
+use crate::range::{self, Page, Range};
 use crate::state::Api;
 
 fn wire(caller: &Caller, key: &SshKey) -> Key {
@@ -30,7 +29,7 @@ pub(crate) async fn list(
     State(api): State<Api>,
     Authorized(caller): Authorized,
     range: Range,
-) -> Result<Response, ApiError> {
+) -> Result<Page<Key>, ApiError> {
     let keys = api.controller.accounts.key_list(&caller).await?;
     let attributes: [range::Attribute<Key>; 2] = [
         ("id", |key| range::Key::Text(key.id.to_string())),
@@ -43,9 +42,9 @@ pub(crate) async fn create(
     State(api): State<Api>,
     Authorized(caller): Authorized,
     Json(wanted): Json<KeyCreate>,
-) -> Result<(StatusCode, Answer<Key>), ApiError> {
+) -> Result<Created<Key>, ApiError> {
     let key = api.controller.accounts.key_add(&caller, &wanted.public_key, api.now()).await?;
-    Ok((StatusCode::CREATED, Answer(wire(&caller, &key))))
+    Ok(Created(wire(&caller, &key)))
 }
 
 pub(crate) async fn find(

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use ambo_api_types::{LogSession, LogSessionCreate};
 use ambo_controller::accounts::Permission;
-use axum::Json as Answer;
 use axum::extract::State;
-use http::StatusCode;
 use uuid::Uuid;
 
+use crate::answer::Created;
 use crate::auth::Authorized;
 use crate::body::Json;
 use crate::error::ApiError;
@@ -32,7 +31,7 @@ pub(crate) async fn create(
     base: BaseUrl,
     Path(app): Path<String>,
     Json(wanted): Json<LogSessionCreate>,
-) -> Result<(StatusCode, Answer<LogSession>), ApiError> {
+) -> Result<Created<LogSession>, ApiError> {
     let app = api.controller.app_find(&caller, &app, Permission::Read).await?;
     let filter = |text: Option<String>| text.filter(|text| !text.is_empty() && text.len() <= FILTER_CHARS_MAX);
     let now = api.now();
@@ -52,5 +51,5 @@ pub(crate) async fn create(
     };
     let token = api.log_tokens.sign(&grant).map_err(|error| ApiError::internal(&error))?;
     let logplex_url = format!("{}/ambo/logs/{token}", base.0);
-    Ok((StatusCode::CREATED, Answer(LogSession { id: grant.id, logplex_url, created_at: now, updated_at: now })))
+    Ok(Created(LogSession { id: grant.id, logplex_url, created_at: now, updated_at: now }))
 }

@@ -6,16 +6,15 @@ use ambo_controller::releases::{ReleasePage, ReleaseSummary};
 use ambo_model::{App, ReleaseStatus, ReleaseVersion};
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::response::Response;
-use http::StatusCode;
 
 use super::release_output;
+use crate::answer::Created;
 use crate::auth::Authorized;
 use crate::body::Json;
 use crate::directory::Directory;
 use crate::error::ApiError;
 use crate::path::Path;
-use crate::range::{Key, Range};
+use crate::range::{Key, Page, Range};
 use crate::state::Api;
 use crate::wire::{BaseUrl, app_reference};
 
@@ -74,7 +73,7 @@ pub(crate) async fn list(
     base: BaseUrl,
     Path(app): Path<String>,
     range: Range,
-) -> Result<Response, ApiError> {
+) -> Result<Page<Release>, ApiError> {
     let after = match range.start("version") {
         None => None,
         Some(start) => {
@@ -115,7 +114,7 @@ pub(crate) async fn create(
     base: BaseUrl,
     Path(app): Path<String>,
     Json(wanted): Json<ReleaseCreate>,
-) -> Result<(StatusCode, Answer<Release>), ApiError> {
+) -> Result<Created<Release>, ApiError> {
     api.controller.app_find(&caller, &app, Permission::Deploy).await?;
     let now = api.now();
     let (app, release) = match (&wanted.release, &wanted.slug) {
@@ -126,5 +125,5 @@ pub(crate) async fn create(
             return Err(ApiError::invalid(text));
         }
     };
-    Ok((StatusCode::CREATED, Answer(wire(&mut Asking::new(&api, &caller, &base), &app, &release).await?)))
+    Ok(Created(wire(&mut Asking::new(&api, &caller, &base), &app, &release).await?))
 }

@@ -6,14 +6,13 @@ use ambo_controller::certificates::{CertificatePem, CertificateView};
 use ambo_model::{App, Secret};
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::response::Response;
-use http::StatusCode;
 
+use crate::answer::Created;
 use crate::auth::Authorized;
 use crate::body::Json;
 use crate::error::ApiError;
 use crate::path::Path;
-use crate::range::{Key, Range};
+use crate::range::{Key, Page, Range};
 use crate::state::Api;
 use crate::wire::{app_reference, derived_id};
 
@@ -53,7 +52,7 @@ pub(crate) async fn list(
     Authorized(caller): Authorized,
     Path(app): Path<String>,
     range: Range,
-) -> Result<Response, ApiError> {
+) -> Result<Page<SniEndpoint>, ApiError> {
     let (app, views) = api.controller.certificate_list(&caller, &app).await?;
     let attributes: [crate::range::Attribute<SniEndpoint>; 2] =
         [("name", |endpoint| Key::Text(endpoint.name.clone())), ("id", |endpoint| Key::Text(endpoint.id.to_string()))];
@@ -65,9 +64,9 @@ pub(crate) async fn create(
     Authorized(caller): Authorized,
     Path(app): Path<String>,
     Json(given): Json<SniEndpointCreate>,
-) -> Result<(StatusCode, Answer<SniEndpoint>), ApiError> {
+) -> Result<Created<SniEndpoint>, ApiError> {
     let (app, view) = api.controller.certificate_create(&caller, &app, pem(given), api.now()).await?;
-    Ok((StatusCode::CREATED, Answer(wire(&app, &view))))
+    Ok(Created(wire(&app, &view)))
 }
 
 pub(crate) async fn find(

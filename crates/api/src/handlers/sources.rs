@@ -2,7 +2,6 @@
 
 use ambo_api_types::{Source, SourceUrls};
 use ambo_controller::accounts::Permission;
-use axum::Json as Answer;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -10,6 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 use tokio_util::io::ReaderStream;
 
 use super::upload;
+use crate::answer::Created;
 use crate::auth::Authorized;
 use crate::error::ApiError;
 use crate::path::Path;
@@ -21,14 +21,14 @@ pub(crate) async fn create(
     State(api): State<Api>,
     Authorized(caller): Authorized,
     base: BaseUrl,
-) -> Result<(StatusCode, Answer<Source>), ApiError> {
+) -> Result<Created<Source>, ApiError> {
     caller.require_global()?;
     let secrets = api.sources.create(api.now().into()).map_err(|error| upload::disk(&error))?;
     let full = "there are too many sources at the moment: each goes an hour after it was made, so try again later";
     let secrets = secrets.ok_or_else(|| ApiError::unavailable(full))?;
     let url = |secret: &str| format!("{}{SOURCES_PATH}{secret}", base.0);
     let source_blob = SourceUrls { get_url: url(&secrets.get), put_url: url(&secrets.put) };
-    Ok((StatusCode::CREATED, Answer(Source { source_blob })))
+    Ok(Created(Source { source_blob }))
 }
 
 /// The same, asked for by those who may deploy the app.
@@ -37,7 +37,7 @@ pub(crate) async fn create_for_app(
     authorized: Authorized,
     base: BaseUrl,
     Path(app): Path<String>,
-) -> Result<(StatusCode, Answer<Source>), ApiError> {
+) -> Result<Created<Source>, ApiError> {
     api.controller.app_find(&authorized.0, &app, Permission::Deploy).await?;
     create(State(api), authorized, base).await
 }
