@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// A crate and those of ours that it may know. Development dependencies are free.
-const MAY_KNOW: [(&str, &[&str]); 16] = [
+const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("ambo-model", &[]),
     ("ambo-gitreceive", &["ambo-model"]),
     ("ambo-builder", &["ambo-model", "ambo-engine-docker"]),
@@ -15,6 +15,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("ambo-scheduler", &["ambo-model"]),
     ("ambo-engine-docker", &[]),
     ("ambo-scheduler-docker", &["ambo-model", "ambo-scheduler", "ambo-engine-docker"]),
+    ("ambo-rendezvous", &["ambo-scheduler"]),
     ("ambo-router", &["ambo-model"]),
     ("ambo-logs", &["ambo-model"]),
     ("ambo-store", &[]),
@@ -23,7 +24,18 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
         &["ambo-model", "ambo-store", "ambo-gitreceive", "ambo-builder", "ambo-release", "ambo-scheduler", "ambo-logs"],
     ),
     ("ambo-api-types", &[]),
-    ("ambo-api", &["ambo-model", "ambo-api-types", "ambo-controller", "ambo-release", "ambo-scheduler", "ambo-logs"]),
+    (
+        "ambo-api",
+        &[
+            "ambo-model",
+            "ambo-api-types",
+            "ambo-controller",
+            "ambo-release",
+            "ambo-rendezvous",
+            "ambo-scheduler",
+            "ambo-logs",
+        ],
+    ),
     ("ambo-client", &["ambo-api-types"]),
     ("ambo", &["ambo-api-types", "ambo-client"]),
 ];
