@@ -29,6 +29,8 @@ const MESSAGE_BYTES_MAX: usize = 4 * ATTACH_DATA_BYTES_MAX;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Longest time that a client may take in nothing.
 const SEND_DURATION_MAX: Duration = Duration::from_secs(60);
+/// Longest time that a client may take to close once it has been told the end.
+const GOODBYE_DURATION_MAX: Duration = Duration::from_secs(5);
 /// What a shell answers for a program that cannot be started.
 const EXIT_CANNOT_START: i32 = 126;
 
@@ -54,6 +56,9 @@ async fn session(api: Api, target: AttachTarget, socket: WebSocket) {
         Ok(attached) => carry(attached, &mut to, &mut from, &api.shutdown).await,
         Err(error) => to.refuse(&error).await,
     }
+    // A connection that is closed with something unread is reset, and what was said last may never be heard.
+    let unread = async { while let Some(Ok(_)) = from.stream.next().await {} };
+    let _ = tokio::time::timeout(GOODBYE_DURATION_MAX, unread).await;
 }
 
 /// The user's end that is written.
