@@ -274,7 +274,8 @@ fn what_breaks_off_has_its_code_in_the_log_and_its_page() {
     ann.ambo(&["scale", "web=0", "-a", "odd"]).ok();
     let empty = wait_until("no instance", || Some(page("/")).filter(|page| page.status == 503));
     assert!(empty.body.contains("H14") && empty.body.contains("ambo scale web=1"), "it has not crashed: {empty:?}");
-    assert!(router_line(&ann, "odd", "/").contains("code=H14"));
+    assert_eq!(page("/empty").status, 503);
+    assert!(router_line(&ann, "odd", "/empty").contains("code=H14"));
     let json = get_with(&platform.app_url("odd", "/"), &["-H", "Accept: application/json"]);
     assert!(json.body.contains("\"id\":\"no_web_processes\""), "{json:?}");
 }
