@@ -86,6 +86,11 @@ impl Artifacts for LocalArtifacts {
         registry.manifest_exists(app, image).await.map_err(|error| chain(&error))
     }
 
+    async fn image_mount(&self, from: AppId, to: AppId, image: &ImageDigest) -> Result<bool, String> {
+        let Some(registry) = self.registry.get() else { return Err("the registry is not there yet".to_owned()) };
+        registry.manifest_mount(from, to, image).await.map_err(|error| chain(&error))
+    }
+
     async fn image_find(&self, app: AppId, path: &str, digest: &ImageDigest) -> Result<Option<ImageDigest>, String> {
         let Some(registry) = self.registry.get() else { return Err("the registry is not there yet".to_owned()) };
         registry.manifest_by_digest_or_config(app, path, digest).await.map_err(|error| chain(&error))

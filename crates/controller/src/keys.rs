@@ -1,6 +1,9 @@
 //! Where records stand in the store: the whole layout on one page.
 
-use ambo_model::{AppId, AppName, BuildId, Hostname, JobId, ReleaseId, ReleaseVersion};
+use ambo_model::{
+    AppId, AppName, BuildId, CouplingId, DrainId, Hostname, JobId, PipelineId, PipelineName, PromotionId, ReleaseId,
+    ReleaseVersion,
+};
 
 /// All apps.
 pub const APPS: &str = "apps/";
@@ -16,6 +19,15 @@ pub const JOBS: &str = "jobs/";
 pub const RELEASES: &str = "releases/";
 /// All builds.
 pub const BUILDS: &str = "builds/";
+
+/// All pipelines.
+pub const PIPELINES: &str = "pipelines/";
+/// The places of all apps in pipelines.
+pub const COUPLINGS: &str = "couplings/";
+/// All drains.
+pub const DRAINS: &str = "drains/";
+/// How far each drain has come.
+pub const DRAIN_CURSORS: &str = "drain-cursors";
 
 /// All setups of apps.
 pub const APP_SETUPS: &str = "app-setups/";
@@ -96,4 +108,70 @@ pub fn certificate(app: AppId, name: &str) -> String {
 #[must_use]
 pub fn job(id: JobId) -> String {
     format!("{JOBS}{id}")
+}
+
+/// A pipeline.
+#[must_use]
+pub fn pipeline(id: PipelineId) -> String {
+    format!("{PIPELINES}{id}")
+}
+
+/// The pipeline that has a name.
+#[must_use]
+pub fn pipeline_name(name: &PipelineName) -> String {
+    format!("pipeline-names/{name}")
+}
+
+/// An app's place in a pipeline: the app is the key, so that it has one at most.
+#[must_use]
+pub fn coupling(app: AppId) -> String {
+    format!("{COUPLINGS}{app}")
+}
+
+/// The app of a coupling's id.
+#[must_use]
+pub fn coupling_id(id: CouplingId) -> String {
+    format!("coupling-ids/{id}")
+}
+
+/// All promotions of a pipeline, oldest first.
+#[must_use]
+pub fn promotions(pipeline: PipelineId) -> String {
+    format!("promotions/{pipeline}/")
+}
+
+/// A promotion.
+#[must_use]
+pub fn promotion(pipeline: PipelineId, id: PromotionId) -> String {
+    format!("promotions/{pipeline}/{id}")
+}
+
+/// The pipeline of a promotion's id.
+#[must_use]
+pub fn promotion_id(id: PromotionId) -> String {
+    format!("promotion-ids/{id}")
+}
+
+/// All targets of a promotion.
+#[must_use]
+pub fn promotion_targets(id: PromotionId) -> String {
+    format!("promotion-targets/{id}/")
+}
+
+/// One target of a promotion: a record of its own, since targets go on side by side.
+#[must_use]
+pub fn promotion_target(id: PromotionId, app: AppId) -> String {
+    format!("promotion-targets/{id}/{app}")
+}
+
+/// All drains of an app.
+#[must_use]
+pub fn drains(app: AppId) -> String {
+    format!("{DRAINS}{app}/")
+}
+
+/// A drain.
+#[must_use]
+pub fn drain(app: AppId, id: DrainId) -> String {
+    format!("{DRAINS}{app}/{id}")
 }

@@ -25,6 +25,7 @@ pub mod instances;
 mod jobs;
 pub mod keys;
 mod nudge;
+pub mod pipelines;
 pub mod ports;
 pub mod progress;
 pub mod push;

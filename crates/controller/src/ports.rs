@@ -35,6 +35,9 @@ pub trait Artifacts: Send + Sync + 'static {
     /// Whether the app's image is there, whole. When it is, no collection takes it for a while: long enough to make a
     /// release of it, which keeps it from then on.
     async fn image_hold(&self, app: AppId, image: &ImageDigest) -> Result<bool, String>;
+    /// Gives an image that the app `from` has to the app `to`, as it is; nothing is built or copied. `false`: `from` does not
+    /// have it. When it is given, no collection takes it for a while, as in [`Artifacts::image_hold`]. Idempotent.
+    async fn image_mount(&self, from: AppId, to: AppId, image: &ImageDigest) -> Result<bool, String>;
     /// The image that goes by this digest in the app's repository `<app>/<path>`, or in `<app>` when the path is empty: a
     /// manifest's digest, or that of the configuration it names (what Docker calls an image's id).
     async fn image_find(&self, app: AppId, path: &str, digest: &ImageDigest) -> Result<Option<ImageDigest>, String>;

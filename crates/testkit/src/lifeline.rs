@@ -352,6 +352,11 @@ impl Artifacts for Lifeline {
         Ok(true)
     }
 
+    async fn image_mount(&self, _from: AppId, _to: AppId, _image: &ImageDigest) -> Result<bool, String> {
+        self.alive().await;
+        Ok(true)
+    }
+
     async fn image_find(&self, _app: AppId, _path: &str, digest: &ImageDigest) -> Result<Option<ImageDigest>, String> {
         self.alive().await;
         Ok(Some(digest.clone()))

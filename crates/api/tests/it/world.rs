@@ -117,6 +117,9 @@ impl Artifacts for NoArtifacts {
     async fn image_hold(&self, _: AppId, _: &ImageDigest) -> Result<bool, String> {
         Ok(true)
     }
+    async fn image_mount(&self, _: AppId, _: AppId, _: &ImageDigest) -> Result<bool, String> {
+        Ok(true)
+    }
     async fn image_find(&self, _: AppId, _: &str, digest: &ImageDigest) -> Result<Option<ImageDigest>, String> {
         Ok(Some(digest.clone()))
     }

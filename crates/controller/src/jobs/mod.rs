@@ -4,7 +4,7 @@
 
 mod queue;
 
-use ambo_model::{AppId, JobId, ProcessType, ReleaseVersion, Timestamp};
+use ambo_model::{AppId, JobId, PipelineId, ProcessType, PromotionId, ReleaseVersion, Timestamp};
 use ambo_release::Restart;
 use ambo_store::Transaction;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ pub(crate) enum Work {
     RollOut { version: ReleaseVersion },
     /// New instances of the release that serves: of one process, or of all.
     Restart { process: Option<ProcessType> },
+    /// Release to this app what another app of the pipeline runs.
+    Promote { pipeline: PipelineId, promotion: PromotionId },
     /// Remove what a destroyed app leaves behind.
     AppDestroy,
 }

@@ -99,6 +99,7 @@ impl Controller {
                 let restart = process.clone().map_or(Restart::All, Restart::Process);
                 self.job_restart(job.app, &restart).await
             }
+            Work::Promote { pipeline, promotion } => self.job_promote(job.app, *pipeline, *promotion).await,
             Work::AppDestroy => self.app_remains_remove(job.app).await,
         }
     }
@@ -113,7 +114,7 @@ impl Controller {
     }
 
     /// The outer error is the platform's, the inner one the release's.
-    async fn job_roll_out(
+    pub(crate) async fn job_roll_out(
         &self,
         app: AppId,
         version: ambo_model::ReleaseVersion,
@@ -143,6 +144,7 @@ impl Controller {
     }
 
     async fn app_remains_remove(&self, app: AppId) -> Result<(), ControllerError> {
+        self.coupling_remove_of(app).await?;
         self.certificates_remove(app).await?;
         for domain in self.domains_of(app).await? {
             self.store.commit(Transaction::new().delete(keys::domain(&domain.hostname))).await?;
