@@ -67,9 +67,14 @@ remove_all() {
     platform_down
     jobs -p | xargs -r kill 2>/dev/null || true
     wait
-    remove_containers 2>/dev/null || true
+    # The engine may still be starting some for an ambod that is gone.
+    for _ in 1 2 3 4 5; do
+        remove_containers 2>/dev/null || true
+        docker network inspect "$network" >/dev/null 2>&1 || break
+        docker network rm "$network" >/dev/null 2>&1 && break
+        sleep 1
+    done
     remove_images
-    docker network rm "$network" >/dev/null 2>&1 || true
     case $status in
         0 | 130) rm -rf "$work" ;;
         *) echo " !     it failed; logs are in $work" >&2 ;;

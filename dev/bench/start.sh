@@ -19,7 +19,7 @@ bare() {
     docker rm -f $all >/dev/null
 }
 
-count_up() { curl -fsS -H "Authorization: Bearer $token" "$api/apps/started/dynos" | grep -o '"state": *"up"' | wc -l; }
+count_up() { curl -fs -H "Authorization: Bearer $token" "$api/apps/started/dynos" | grep -o '"state": *"up"' | wc -l; }
 all_up() { [ "$(count_up)" = "$1" ]; }
 none_left() { [ -z "$(instances started)" ]; }
 
