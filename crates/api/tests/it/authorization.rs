@@ -1,6 +1,6 @@
 //! Every route times everybody.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ambo_api::{Access, ROUTES, Route};
 use ambo_controller::accounts::{Permission, TokenScope};
