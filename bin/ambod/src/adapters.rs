@@ -98,7 +98,8 @@ impl Artifacts for LocalArtifacts {
 
     async fn images_collect(&self, keeping: &dyn KeptImagesSource) -> Result<CollectedImages, String> {
         let uploads = self.uploads.clone();
-        let expired = tokio::task::spawn_blocking(move || ambo_api::uploads_expire(&uploads, Timestamp::now().into())).await;
+        let expired =
+            tokio::task::spawn_blocking(move || ambo_api::uploads_expire(&uploads, Timestamp::now().into())).await;
         if let Ok(Err(error)) = expired {
             tracing::warn!(%error, "cannot remove old uploads");
         }

@@ -85,13 +85,12 @@ impl Platform {
         let engine = Engine::connect(engine_settings(settings)?)?;
         let builder_settings = BuilderSettings { work_directory: path.join("builds"), cache_size: BUILD_CACHE_SIZE };
         let builder = Arc::new(DockerBuilder::open(engine.clone(), builder_settings)?);
-        let artifacts =
-            LocalArtifacts {
-                builder: builder.clone(),
-                registry: OnceLock::new().into(),
-                git: OnceLock::new().into(),
-                uploads: path.join("uploads"),
-            };
+        let artifacts = LocalArtifacts {
+            builder: builder.clone(),
+            registry: OnceLock::new().into(),
+            git: OnceLock::new().into(),
+            uploads: path.join("uploads"),
+        };
         let stations = Stations {
             store: store.clone(),
             scheduler: Arc::new(DockerScheduler::new(engine, scheduler_settings(settings, data, &login)?)),

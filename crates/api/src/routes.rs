@@ -139,6 +139,7 @@ routes! {
     /// Shows your account.
     GET get "/users/~" Answer Access::Token => account::find;
     /// Shows how many requests are left.
+    GET get "/users/{user}" Answer Access::Account => account::find_other;
     GET get "/account/rate-limits" Answer Access::Token => account::rate_limits;
     /// Lists your SSH keys.
     GET get "/account/keys" Answer Access::Account => keys::list;
@@ -287,6 +288,25 @@ routes! {
     DELETE delete "/apps/{app}/acm" Answer DEPLOY => acm::remove;
 
     /// Opens a log session.
+    GET get "/pipelines" Answer Access::Token => pipelines::list;
+    POST post "/pipelines" Answer Access::Account => pipelines::create;
+    GET get "/pipelines/{pipeline}" Answer Access::Token => pipelines::find;
+    PATCH patch "/pipelines/{pipeline}" Answer Access::Account => pipelines::update;
+    DELETE delete "/pipelines/{pipeline}" Answer Access::Account => pipelines::destroy;
+    POST post "/pipeline-transfers" Answer Access::Account => pipelines::transfer;
+    GET get "/pipelines/{pipeline}/pipeline-couplings" Answer Access::Token => pipeline_couplings::list_of_pipeline;
+    GET get "/pipeline-couplings" Answer Access::Token => pipeline_couplings::list;
+    GET get "/users/~/pipeline-couplings" Answer Access::Token => pipeline_couplings::list;
+    POST post "/pipeline-couplings" Answer DEPLOY => pipeline_couplings::create;
+    GET get "/pipeline-couplings/{coupling}" Answer Access::Token => pipeline_couplings::find;
+    PATCH patch "/pipeline-couplings/{coupling}" Answer Access::Account => pipeline_couplings::update;
+    DELETE delete "/pipeline-couplings/{coupling}" Answer Access::Account => pipeline_couplings::remove;
+    GET get "/apps/{app}/pipeline-couplings" Answer READ => pipeline_couplings::find_of_app;
+    POST post "/filters/apps" Answer Access::Token => app_filters::filter;
+    POST post "/pipeline-promotions" Answer Access::Account => pipeline_promotions::create;
+    GET get "/pipeline-promotions/{promotion}" Answer Access::Token => pipeline_promotions::find;
+    GET get "/pipeline-promotions/{promotion}/promotion-targets" Answer Access::Token => pipeline_promotions::targets;
+
     POST post "/apps/{app}/log-sessions" Answer READ => log_sessions::create;
     /// Reads the log of a session.
     GET get "/ambo/logs/{session}" Stream Access::Secret => log_stream::read;

@@ -1,7 +1,7 @@
 //! `/account`, `/users/~`
 
 use ambo_api_types::{Account, AccountRole, AccountUpdate, RateLimit, Secret};
-use ambo_model::Role;
+use ambo_model::{AccountId, Email, Role};
 use axum::Json as Answer;
 use axum::extract::State;
 use tokio::time::Instant;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::auth::{Authorized, Unmetered};
 use crate::body::Json;
 use crate::error::ApiError;
+use crate::path::Path;
 use crate::state::Api;
 
 pub(crate) fn wire(account: &ambo_model::Account) -> Account {
@@ -43,6 +44,23 @@ pub(crate) async fn find(State(api): State<Api>, Authorized(caller): Authorized)
     let account = api.controller.accounts.account_by_id(caller.account).await?;
     let gone = || ApiError::unauthorized("your account has gone: ask an administrator");
     Ok(Answer(wire(&account.ok_or_else(gone)?)))
+}
+
+/// Somebody else, by address or id: to transfer to, for instance.
+pub(crate) async fn find_other(
+    State(api): State<Api>,
+    Authorized(caller): Authorized,
+    Path(user): Path<String>,
+) -> Result<Answer<Account>, ApiError> {
+    caller.require_global()?;
+    let accounts = &api.controller.accounts;
+    let account = match (user.parse::<AccountId>(), Email::parse(&user)) {
+        (Ok(id), _) => accounts.account_by_id(id).await?,
+        (Err(_), Ok(email)) => accounts.account_by_email(&email).await?,
+        (Err(_), Err(_)) => None,
+    };
+    let unknown = || ApiError::not_found("there is no such account: ask them to register first").of_resource("user");
+    Ok(Answer(wire(&account.ok_or_else(unknown)?)))
 }
 
 pub(crate) async fn update(

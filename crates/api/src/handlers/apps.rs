@@ -126,7 +126,7 @@ pub(crate) async fn list_own(
     page(&api, &caller, &base, &range, apps).await
 }
 
-async fn page(
+pub(super) async fn page(
     api: &Api,
     caller: &Caller,
     base: &BaseUrl,

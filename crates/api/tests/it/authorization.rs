@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use crate::world::{Answer, Person, World, filled};
 
+/// An id that nothing has.
+const NOBODY: &str = "0199aaaa-0000-7000-8000-000000000000";
+
 /// A body that is read, for routes that take one. A new route with a body needs a line here.
 fn body(route: &Route, app: &str) -> Value {
     match (route.method.as_str(), route.path) {
@@ -46,6 +49,17 @@ fn body(route: &Route, app: &str) -> Value {
         }
         (_, "/apps/{app}/acm") => json!({}),
         (_, "/apps/{app}/domains") => json!({ "hostname": format!("{app}.example.com") }),
+        (_, "/pipelines") => json!({ "name": app }),
+        (_, "/pipelines/{pipeline}") => json!({ "name": "other" }),
+        (_, "/pipeline-transfers") => {
+            json!({ "pipeline": { "id": NOBODY }, "new_owner": { "id": NOBODY, "type": "user" } })
+        }
+        (_, "/pipeline-couplings") => json!({ "app": app, "pipeline": NOBODY, "stage": "staging" }),
+        (_, "/pipeline-couplings/{coupling}") => json!({ "stage": "staging" }),
+        (_, "/filters/apps") => json!({ "in": { "id": [NOBODY] } }),
+        (_, "/pipeline-promotions") => {
+            json!({ "pipeline": { "id": NOBODY }, "source": { "app": { "id": app } }, "targets": [] })
+        }
         (_, "/apps/{app}/log-sessions") => json!({ "lines": 1 }),
         (method, path) => panic!("{method} {path} has no case: add a body for it"),
     }
@@ -60,6 +74,10 @@ async fn call(world: &World, route: &Route, token: &str, app: &str) -> Answer {
         ("process", "worker".to_owned()),
         ("dyno", "worker.1".to_owned()),
         ("certificate", "birch-12345".to_owned()),
+        ("user", "nobody@example.com".to_owned()),
+        ("pipeline", NOBODY.to_owned()),
+        ("coupling", NOBODY.to_owned()),
+        ("promotion", NOBODY.to_owned()),
         ("domain", "www.example.com".to_owned()),
         ("token", "0199aaaa-0000-7000-8000-000000000000".to_owned()),
         ("key", "SHA256:none".to_owned()),

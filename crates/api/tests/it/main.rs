@@ -9,6 +9,7 @@ mod builds;
 mod contract;
 mod hostile;
 mod logs;
+mod pipelines;
 mod reference;
 mod server;
 mod walkthrough;
