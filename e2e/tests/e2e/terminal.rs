@@ -50,10 +50,10 @@ fn a_one_off_has_the_users_terminal_and_gives_it_back() {
         terminal.send("stty size\r");
         wait_a_little(|| terminal.shown().contains("37 101"))
     });
-    terminal.send("read -p 'your name? ' name\r").expect("\nyour name? ").send("Zoë\r");
-    terminal.send("echo \"hello, $name\"\r").expect("\nhello, Zoë");
-    terminal.send("echo be''gun; sleep 600\r").expect("\nbegun").send("\u{3}");
-    terminal.send("echo in''terrupted $?\r").expect("\ninterrupted 130");
+    terminal.send("read -p 'your na''me? ' name\r").expect("your name? ").send("Zoë\r");
+    terminal.send("echo \"hello, $name\"\r").expect("hello, Zoë");
+    terminal.send("echo be''gun; sleep 600\r").expect("begun").send("\u{3}");
+    terminal.send("echo in''terrupted $?\r").expect("interrupted 130");
     terminal.send("exit 7\r");
     let ran = terminal.end().ok();
     assert_eq!(told(&ran.stdout, "code"), ["7"], "{ran}");
