@@ -26,7 +26,9 @@ pub mod instance;
 pub mod invitation;
 pub mod key;
 pub mod limits;
+pub mod log_drain;
 pub mod log_session;
+pub mod pipeline;
 pub mod platform_settings;
 pub mod reference;
 pub mod registration;
@@ -57,7 +59,14 @@ pub use instance::Instance;
 pub use invitation::{Invitation, InvitationCreate};
 pub use key::{Key, KeyCreate};
 pub use limits::{Limits, LimitsUpdate, ProcessLimits, ProcessLimitsUpdate};
+pub use log_drain::{LogDrain, LogDrainCreate};
 pub use log_session::{LogSession, LogSessionCreate};
+pub use pipeline::{
+    AppFilter, AppFilterIn, Pipeline, PipelineCoupling, PipelineCouplingCreate, PipelineCouplingUpdate, PipelineCreate,
+    PipelineOwner, PipelinePromotion, PipelinePromotionCreate, PipelinePromotionTarget, PipelineTransfer,
+    PipelineTransferCreate, PipelineUpdate, PromotionSource, PromotionSourceCreate, PromotionTargetCreate,
+    TextReference,
+};
 pub use platform_settings::{PlatformSettings, PlatformSettingsUpdate, RegistrationMode};
 pub use reference::{AppReference, IdReference, NamedReference, ReleaseReference, UserReference};
 pub use registration::{Registered, Registration};

@@ -139,6 +139,7 @@ routes! {
     /// Shows your account.
     GET get "/users/~" Answer Access::Token => account::find;
     /// Shows how many requests are left.
+    /// Another account, by address or id.
     GET get "/users/{user}" Answer Access::Account => account::find_other;
     GET get "/account/rate-limits" Answer Access::Token => account::rate_limits;
     /// Lists your SSH keys.
@@ -288,23 +289,41 @@ routes! {
     DELETE delete "/apps/{app}/acm" Answer DEPLOY => acm::remove;
 
     /// Opens a log session.
+    /// Lists the pipelines that the caller sees, by name.
     GET get "/pipelines" Answer Access::Token => pipelines::list;
+    /// Creates a pipeline.
     POST post "/pipelines" Answer Access::Account => pipelines::create;
+    /// One pipeline, by id or name.
     GET get "/pipelines/{pipeline}" Answer Access::Token => pipelines::find;
+    /// Renames a pipeline. For its owner.
     PATCH patch "/pipelines/{pipeline}" Answer Access::Account => pipelines::update;
+    /// Destroys a pipeline; its apps stay. For its owner.
     DELETE delete "/pipelines/{pipeline}" Answer Access::Account => pipelines::destroy;
+    /// Gives a pipeline and all its apps to another account. For the owner of all of them.
     POST post "/pipeline-transfers" Answer Access::Account => pipelines::transfer;
+    /// Lists the apps of a pipeline with their stages.
     GET get "/pipelines/{pipeline}/pipeline-couplings" Answer Access::Token => pipeline_couplings::list_of_pipeline;
+    /// Lists the places in pipelines of all apps that the caller sees.
     GET get "/pipeline-couplings" Answer Access::Token => pipeline_couplings::list;
+    /// The same.
     GET get "/users/~/pipeline-couplings" Answer Access::Token => pipeline_couplings::list;
+    /// Gives an app a place in a pipeline.
     POST post "/pipeline-couplings" Answer DEPLOY => pipeline_couplings::create;
+    /// One app's place in its pipeline.
     GET get "/pipeline-couplings/{coupling}" Answer Access::Token => pipeline_couplings::find;
+    /// Moves an app to another stage.
     PATCH patch "/pipeline-couplings/{coupling}" Answer Access::Account => pipeline_couplings::update;
+    /// Takes an app out of its pipeline.
     DELETE delete "/pipeline-couplings/{coupling}" Answer Access::Account => pipeline_couplings::remove;
+    /// An app's place in its pipeline: one object, or 404.
     GET get "/apps/{app}/pipeline-couplings" Answer READ => pipeline_couplings::find_of_app;
+    /// Several apps at once, by id; those that the caller does not see are left out.
     POST post "/filters/apps" Answer Access::Token => app_filters::filter;
+    /// Releases what one app of a pipeline runs to others, in the background.
     POST post "/pipeline-promotions" Answer Access::Account => pipeline_promotions::create;
+    /// How far a promotion is.
     GET get "/pipeline-promotions/{promotion}" Answer Access::Token => pipeline_promotions::find;
+    /// How far a promotion is with each app.
     GET get "/pipeline-promotions/{promotion}/promotion-targets" Answer Access::Token => pipeline_promotions::targets;
 
     POST post "/apps/{app}/log-sessions" Answer READ => log_sessions::create;
