@@ -28,9 +28,10 @@ use crate::cli::{Cli, Command};
 use crate::settings::{Listed, Settings};
 
 /// The C library's allocator keeps the 19 MiB that checking a password takes, once for each thread that has ever done it:
-/// more than 100 MB after a few logins. This one gives it back.
+/// more than 100 MB after a few logins. This one gives back at once what is that large; not all others do (mimalloc 3 keeps
+/// it until a thread happens to look).
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // git's pre-receive hook is this program under another name.
