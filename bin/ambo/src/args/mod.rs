@@ -8,6 +8,7 @@ mod certs;
 mod config;
 mod deploy;
 mod domains;
+mod drains;
 mod git;
 mod healthchecks;
 mod heroku;
@@ -17,6 +18,7 @@ mod keys;
 mod limits;
 mod logs;
 mod maintenance;
+mod pipelines;
 mod ps;
 mod releases;
 mod run;
@@ -33,6 +35,7 @@ pub(crate) use self::certs::*;
 pub(crate) use self::config::*;
 pub(crate) use self::deploy::*;
 pub(crate) use self::domains::*;
+pub(crate) use self::drains::*;
 pub(crate) use self::git::*;
 pub(crate) use self::healthchecks::*;
 pub(crate) use self::heroku::*;
@@ -42,6 +45,7 @@ pub(crate) use self::keys::*;
 pub(crate) use self::limits::*;
 pub(crate) use self::logs::*;
 pub(crate) use self::maintenance::*;
+pub(crate) use self::pipelines::*;
 pub(crate) use self::ps::*;
 pub(crate) use self::releases::*;
 pub(crate) use self::run::*;
@@ -148,6 +152,12 @@ pub(crate) enum Command {
     /// Manage the TLS certificates of an app's domains
     #[command(subcommand, visible_alias = "cert")]
     Certs(CertsCommand),
+    /// Put apps into stages, and promote from one to the next
+    #[command(subcommand, visible_alias = "pipeline")]
+    Pipelines(PipelinesCommand),
+    /// Send an app's log elsewhere as well
+    #[command(subcommand, visible_alias = "drain")]
+    Drains(DrainsCommand),
     /// Show an app's log
     Logs(Logs),
     /// Run a command in a new instance of the app

@@ -8,6 +8,7 @@ mod certs;
 mod config;
 mod deploy;
 mod domains;
+mod drains;
 mod git;
 mod healthchecks;
 mod heroku;
@@ -17,6 +18,7 @@ mod keys;
 mod limits;
 mod logs;
 mod maintenance;
+mod pipelines;
 mod ps;
 mod releases;
 mod run;
@@ -51,6 +53,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Releases(command) => releases::run(context, command).await,
         Command::Domains(command) => domains::run(context, command).await,
         Command::Certs(command) => certs::run(context, command).await,
+        Command::Pipelines(command) => pipelines::run(context, command).await,
+        Command::Drains(command) => drains::run(context, command).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Access(command) => access::run(context, command).await,
         Command::Import(command) => import::run(context, command).await,
