@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::reference::{IdReference, NamedReference};
@@ -190,7 +191,7 @@ pub struct PipelineTransfer {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppFilter {
     /// Which.
-    #[serde(rename = "in")]
+    #[serde(rename = "in", deserialize_with = "object")]
     pub within: AppFilterIn,
 }
 
@@ -199,4 +200,10 @@ pub struct AppFilter {
 pub struct AppFilterIn {
     /// Their ids.
     pub id: Vec<Uuid>,
+}
+
+/// An object alone: serde would take a list for one too, its fields by their order.
+fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AppFilterIn, D::Error> {
+    let object = serde_json::Map::deserialize(deserializer)?;
+    serde_json::from_value(object.into()).map_err(D::Error::custom)
 }

@@ -138,9 +138,9 @@ routes! {
     PATCH patch "/account" Answer Access::Account => account::update;
     /// Shows your account.
     GET get "/users/~" Answer Access::Token => account::find;
-    /// Shows how many requests are left.
     /// Another account, by address or id.
     GET get "/users/{user}" Answer Access::Account => account::find_other;
+    /// Shows how many requests are left.
     GET get "/account/rate-limits" Answer Access::Token => account::rate_limits;
     /// Lists your SSH keys.
     GET get "/account/keys" Answer Access::Account => keys::list;
@@ -288,7 +288,6 @@ routes! {
     /// Nothing to turn off: certificates are not fetched automatically yet.
     DELETE delete "/apps/{app}/acm" Answer DEPLOY => acm::remove;
 
-    /// Opens a log session.
     /// Lists the pipelines that the caller sees, by name.
     GET get "/pipelines" Answer Access::Token => pipelines::list;
     /// Creates a pipeline.
@@ -326,6 +325,7 @@ routes! {
     /// How far a promotion is with each app.
     GET get "/pipeline-promotions/{promotion}/promotion-targets" Answer Access::Token => pipeline_promotions::targets;
 
+    /// Opens a log session.
     POST post "/apps/{app}/log-sessions" Answer READ => log_sessions::create;
     /// Reads the log of a session.
     GET get "/ambo/logs/{session}" Stream Access::Secret => log_stream::read;
