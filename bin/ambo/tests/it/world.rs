@@ -1,6 +1,6 @@
 //! A user with a home, a server, and the program.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -80,7 +80,9 @@ impl World {
     pub(crate) fn run_with_input(&self, line: &str, input: &[u8]) -> String {
         let mut child =
             self.command(line).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input).unwrap();
+        if let Err(error) = child.stdin.take().unwrap().write_all(input) {
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe, "it may end without having read its input: {error}");
+        }
         self.seen(&child.wait_with_output().unwrap())
     }
 
@@ -148,6 +150,7 @@ pub(crate) fn dyno(name: &str, state: &str) -> Value {
 pub(crate) fn formation(process: &str, quantity: u32) -> Value {
     json!({
         "id": ID, "type": process, "command": "bin/serve", "quantity": quantity, "size": "unlimited",
+        "dyno_size": { "id": ID, "name": "unlimited" },
         "app": {"id": ID, "name": "shop"}, "created_at": AT, "updated_at": AT
     })
 }
