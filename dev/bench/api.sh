@@ -17,12 +17,12 @@ api_requests() {
 # Every app gets its releases from changes of its config; the first comes with the app.
 api_seed() {
     local begun=$EPOCHREALTIME round
-    api_requests "$api_apps" /apps '{\"name\":\"app-{n}\"}' POST | curl -sS --parallel --parallel-max 16 -K - || give_up "apps could not be made"
+    api_requests "$api_apps" /apps '{\"name\":\"app-{n}\"}' POST | curl --parallel --parallel-max 16 -K - 2>>"$work/seed.log" || give_up "apps could not be made: $work/seed.log"
     note "$api_apps apps made through the API in $(elapsed "$begun") s"
     begun=$EPOCHREALTIME
     for ((round = 2; round <= api_releases; round++)); do
         api_requests "$api_apps" "/apps/app-{n}/config-vars" "{\\\"ROUND\\\":\\\"$round\\\",\\\"KEY_$round\\\":\\\"{n}\\\"}" PATCH |
-            curl -sS --parallel --parallel-max 16 -K - || give_up "releases could not be made"
+            curl --parallel --parallel-max 16 -K - 2>>"$work/seed.log" || give_up "releases could not be made: $work/seed.log"
     done
     note "$((api_apps * (api_releases - 1))) releases made in $(elapsed "$begun") s"
 }

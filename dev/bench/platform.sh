@@ -16,6 +16,7 @@ platform_up() {
     env AMBO_NETWORK=$network AMBO_LISTEN_API=127.0.0.1:$api_port AMBO_LISTEN_HTTP=127.0.0.1:$http_port \
         AMBO_LISTEN_HTTPS=127.0.0.1:$https_port AMBO_LISTEN_SSH=127.0.0.1:$ssh_port \
         AMBO_LISTEN_REGISTRY=127.0.0.1:$registry_port AMBO_LISTEN_RENDEZVOUS=127.0.0.1:$rendezvous_port AMBO_ROUTER_WORKERS=1 AMBO_GRACE_SECONDS=5 \
+        AMBO_REQUESTS_PER_MINUTE=1000000000 \
         "$ambod" serve --data "$work/$1" >>"$work/ambod.log" 2>&1 </dev/null &
     ambod_pid=$!
     wait_for 30 "ambod's start" api_answers
