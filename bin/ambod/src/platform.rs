@@ -312,6 +312,10 @@ fn controller_settings(settings: &Settings, login: &RegistryLogin) -> anyhow::Re
         release_phase_max: seconds(settings.release_phase_minutes * 60),
         deploy_wait: seconds(settings.deploy_wait_seconds),
         releases_kept: settings.releases_kept as usize,
+        drain_guard: match settings.drains_to_this_machine {
+            true => ambo_model::address::refusal_beyond_this_machine,
+            false => ambo_model::address::refusal,
+        },
     })
 }
 

@@ -175,6 +175,8 @@ settings! {
     releases_kept: u32 = 10, "AMBO_RELEASES_KEPT";
     /// Seconds that a pushed image stays without a release; longer than any push of one image takes
     image_grace_seconds: u32 = 7200, "AMBO_IMAGE_GRACE_SECONDS";
+    /// Whether logs may be drained to addresses of this machine itself, where its private services answer: true or false
+    drains_to_this_machine: bool = false, "AMBO_DRAINS_TO_THIS_MACHINE";
     /// Threads of the router; 0 is one per core
     router_workers: u32 = 0, "AMBO_ROUTER_WORKERS";
     /// Seconds that an app has to begin its response; then it is H12

@@ -325,6 +325,15 @@ routes! {
     /// How far a promotion is with each app.
     GET get "/pipeline-promotions/{promotion}/promotion-targets" Answer Access::Token => pipeline_promotions::targets;
 
+    /// Where an app's log goes beside the platform's own store.
+    GET get "/apps/{app}/log-drains" Answer READ => log_drains::list;
+    /// Sends an app's log to one more place: syslog over TCP or TLS, or Heroku's HTTPS drains.
+    POST post "/apps/{app}/log-drains" Answer DEPLOY => log_drains::create;
+    /// One drain, by id, token or percent-encoded URL.
+    GET get "/apps/{app}/log-drains/{drain}" Answer READ => log_drains::find;
+    /// Sends an app's log there no longer.
+    DELETE delete "/apps/{app}/log-drains/{drain}" Answer DEPLOY => log_drains::remove;
+
     /// Opens a log session.
     POST post "/apps/{app}/log-sessions" Answer READ => log_sessions::create;
     /// Reads the log of a session.

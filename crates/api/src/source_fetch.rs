@@ -1,20 +1,16 @@
 //! Source archives that the platform fetches for users.
 //!
-//! Whoever may deploy can make the platform ask for a URL, from where it stands. What is refused, and why:
-//! - any scheme but `http` and `https`: `file:` would read the platform's own disk;
-//! - loopback and unspecified addresses: there the platform's own private ports answer, and those of its machine;
-//! - link-local addresses (169.254.0.0/16, fe80::/10), where clouds hand out credentials of the machine to whoever asks, and
-//!   the two addresses outside them at which some clouds do the same;
-//! - multicast and broadcast: nobody has sources there.
-//!
-//! Private networks (10.0.0.0/8 and the like) are allowed: a self-hosted forge is usually in one. Addresses are judged after
-//! names are resolved, and the one that was judged is the one that is connected to; redirects are judged alike.
+//! Whoever may deploy can make the platform ask for a URL, from where it stands. Refused are the addresses that
+//! [`ambo_model::address`] names, and any scheme but `http` and `https`: `file:` would read the platform's own disk.
+//! Addresses are judged after names are resolved, and the one that was judged is the one that is connected to; redirects
+//! are judged alike.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use ambo_model::address::refusal;
 use futures::StreamExt;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
@@ -198,27 +194,6 @@ fn literal_refusal(url: &Url) -> Refusal {
             refusal(Ipv4Addr::LOCALHOST.into())
         }
         Host::Domain(_) => None,
-    }
-}
-
-/// Why an address is refused.
-pub(crate) fn refusal(address: IpAddr) -> Refusal {
-    // Clouds that hand out the machine's credentials beyond the link-local networks.
-    const METADATA: [IpAddr; 2] =
-        [IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)), IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254))];
-    let address = address.to_canonical();
-    let link_local = match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    };
-    if address.is_loopback() || address.is_unspecified() {
-        Some("this is the platform's own machine")
-    } else if link_local || METADATA.contains(&address) {
-        Some("this is where clouds keep the machine's credentials")
-    } else if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
-        Some("this is no single machine")
-    } else {
-        None
     }
 }
 

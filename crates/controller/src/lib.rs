@@ -16,6 +16,7 @@ pub mod certificates;
 pub mod collaborators;
 pub mod controller;
 pub mod domains;
+pub mod drains;
 pub mod error;
 pub mod formations;
 pub mod git;

@@ -12,6 +12,7 @@ pub(crate) struct Nudges {
     health: Arc<Notify>,
     jobs: Arc<Notify>,
     logs: Arc<Notify>,
+    drains: Arc<Notify>,
     certificates: Arc<Notify>,
 }
 
@@ -36,6 +37,15 @@ impl Nudges {
         self.formations.notify_one();
         self.health.notify_one();
         self.logs.notify_one();
+    }
+
+    /// Where logs go.
+    pub(crate) fn drains(&self) {
+        self.drains.notify_one();
+    }
+
+    pub(crate) async fn drains_nudged(&self) {
+        self.drains.notified().await;
     }
 
     /// What certificates are shown by.

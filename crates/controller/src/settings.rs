@@ -32,6 +32,8 @@ pub struct ControllerSettings {
     pub deploy_wait: Duration,
     /// How many of an app's newest releases keep their images.
     pub releases_kept: usize,
+    /// Says which addresses logs are not sent to.
+    pub drain_guard: ambo_logs::drain::AddressGuard,
 }
 
 impl ControllerSettings {

@@ -297,7 +297,15 @@ impl AppLog {
     }
 }
 
+/// What the log calls itself in its own lines.
+const OWN_NAME: &str = "logs";
+
 /// A line of the log about itself.
 pub(crate) fn platform_line(app: AppId, text: String) -> LogLine {
-    LogLine { app, at: Timestamp::now(), source: LogSource::Ambo, name: "logs".to_owned(), text }
+    LogLine { app, at: Timestamp::now(), source: LogSource::Ambo, name: OWN_NAME.to_owned(), text }
+}
+
+/// Whether the log says it of itself.
+pub(crate) fn is_about_logs(line: &LogLine) -> bool {
+    line.source == LogSource::Ambo && line.name == OWN_NAME
 }

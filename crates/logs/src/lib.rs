@@ -6,6 +6,7 @@
 //! What is absent here: no fsync. A stored line survives the end of this program, not that of the machine's power.
 
 mod app_log;
+pub mod drain;
 mod follow;
 mod line_splitter;
 mod record;

@@ -203,6 +203,12 @@ impl LogStore {
         Follow::new(log, Arc::clone(&self.shared.reads), Vec::new(), cursor, filter)
     }
 
+    /// The cursor of an app's newest line; zero when it has none.
+    #[must_use]
+    pub fn newest(&self, app: AppId) -> u64 {
+        self.shared.log(app).map_or(0, |log| log.newest())
+    }
+
     /// The time of the newest line that an instance itself has said (`app[name]`).
     pub async fn last_at(&self, app: AppId, name: &str) -> Option<Timestamp> {
         let (log, name) = (self.shared.log(app)?, name.to_owned());

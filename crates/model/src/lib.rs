@@ -7,6 +7,7 @@
 //! clients see is `ambo-api-types`.
 
 pub mod account;
+pub mod address;
 pub mod app;
 pub mod build;
 pub mod certificate;

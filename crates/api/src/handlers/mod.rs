@@ -25,6 +25,7 @@ pub(crate) mod info;
 pub(crate) mod invitations;
 pub(crate) mod keys;
 pub(crate) mod limits;
+pub(crate) mod log_drains;
 pub(crate) mod log_sessions;
 pub(crate) mod log_stream;
 pub(crate) mod pipeline_couplings;

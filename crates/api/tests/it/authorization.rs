@@ -60,6 +60,7 @@ fn body(route: &Route, app: &str) -> Value {
         (_, "/pipeline-promotions") => {
             json!({ "pipeline": { "id": NOBODY }, "source": { "app": { "id": app } }, "targets": [] })
         }
+        (_, "/apps/{app}/log-drains") => json!({ "url": "syslog://logs.example.com:514" }),
         (_, "/apps/{app}/log-sessions") => json!({ "lines": 1 }),
         (method, path) => panic!("{method} {path} has no case: add a body for it"),
     }
@@ -78,6 +79,7 @@ async fn call(world: &World, route: &Route, token: &str, app: &str) -> Answer {
         ("pipeline", NOBODY.to_owned()),
         ("coupling", NOBODY.to_owned()),
         ("promotion", NOBODY.to_owned()),
+        ("drain", NOBODY.to_owned()),
         ("domain", "www.example.com".to_owned()),
         ("token", "0199aaaa-0000-7000-8000-000000000000".to_owned()),
         ("key", "SHA256:none".to_owned()),

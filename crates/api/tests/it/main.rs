@@ -7,6 +7,7 @@ mod authorization;
 mod bad_input;
 mod builds;
 mod contract;
+mod drains;
 mod hostile;
 mod logs;
 mod pipelines;

@@ -195,6 +195,7 @@ fn settings() -> ControllerSettings {
         release_phase_max: Duration::from_secs(60),
         deploy_wait: Duration::from_millis(500),
         releases_kept: 10,
+        drain_guard: ambo_model::address::refusal,
     }
 }
 

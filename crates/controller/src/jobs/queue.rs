@@ -145,6 +145,7 @@ impl Controller {
 
     async fn app_remains_remove(&self, app: AppId) -> Result<(), ControllerError> {
         self.coupling_remove_of(app).await?;
+        self.drains_remove(app).await?;
         self.certificates_remove(app).await?;
         for domain in self.domains_of(app).await? {
             self.store.commit(Transaction::new().delete(keys::domain(&domain.hostname))).await?;

@@ -1,5 +1,6 @@
 //! Reconcilers: each takes no input, compares what is wanted with what is observed, and acts. Timer plus nudge.
 
+mod drains;
 mod engine;
 mod formations;
 mod health;
@@ -22,6 +23,7 @@ impl Controller {
         set.spawn(Arc::clone(self).routes_run());
         set.spawn(Arc::clone(self).certificates_run());
         set.spawn(Arc::clone(self).logs_run());
+        set.spawn(Arc::clone(self).drains_run());
         set.spawn(Arc::clone(self).images_run());
     }
 }

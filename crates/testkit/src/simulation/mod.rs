@@ -265,5 +265,6 @@ fn settings() -> ControllerSettings {
         release_phase_max: Duration::from_secs(60),
         deploy_wait: Duration::from_secs(10),
         releases_kept: 10,
+        drain_guard: ambo_model::address::refusal,
     }
 }
