@@ -2,7 +2,7 @@
 //!
 //! In memory only: after a restart everything here is found out anew.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,6 +104,11 @@ impl Board {
         self.state.lock().rolling_out.contains_key(workload)
     }
 
+    /// The workloads that are being rolled out now.
+    pub(crate) fn rolling_out(&self) -> BTreeSet<WorkloadId> {
+        self.state.lock().rolling_out.keys().cloned().collect()
+    }
+
     /// Takes instances out of rotation until they are gone. Those that are on their way out already are left alone.
     pub(crate) fn drain_begin(&self, instances: impl Iterator<Item = InstanceId>) -> Option<Draining> {
         let mut state = self.state.lock();
@@ -127,9 +132,19 @@ impl Board {
         Some(Draining { state: self.state.clone(), instances, workload: Some(workload.clone()) })
     }
 
+    /// The instances that are on their way out now.
+    pub(crate) fn draining(&self) -> HashSet<InstanceId> {
+        self.state.lock().draining.clone()
+    }
+
     /// Whether an instance is on its way out.
     pub(crate) fn drains(&self, instance: &InstanceId) -> bool {
         self.state.lock().draining.contains(instance)
+    }
+
+    /// The instances of which something is known.
+    pub(crate) fn known(&self) -> HashSet<InstanceId> {
+        self.state.lock().health.keys().cloned().collect()
     }
 
     /// Whether an instance has answered, and not failed too often since.
@@ -173,11 +188,17 @@ impl Board {
     }
 
     /// The instances that are to be asked now: those not healthy yet at once, the others when their interval has passed.
-    /// Forgets those that are gone; one that was started again must prove itself again.
-    pub(crate) fn due(&self, observed: &[Instance], interval: impl Fn(&Instance) -> Duration) -> Vec<Instance> {
+    /// Forgets those that were known before the observation and are not in it; one that was started again must prove itself
+    /// again.
+    pub(crate) fn due(
+        &self,
+        known: &HashSet<InstanceId>,
+        observed: &[Instance],
+        interval: impl Fn(&Instance) -> Duration,
+    ) -> Vec<Instance> {
         let mut state = self.state.lock();
         let ids: HashSet<&InstanceId> = observed.iter().map(|instance| &instance.id).collect();
-        state.health.retain(|id, _| ids.contains(id));
+        state.health.retain(|id, _| ids.contains(id) || !known.contains(id));
         let mut due = Vec::new();
         for instance in observed.iter().filter(|instance| instance.is_running()) {
             let start = (instance.restarts, instance.started_at);

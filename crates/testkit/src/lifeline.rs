@@ -232,6 +232,8 @@ impl Store for Lifeline {
 impl Scheduler for Lifeline {
     async fn instances_observe(&self) -> Result<Vec<Instance>, SchedulerError> {
         let observed = self.look(self.engine.instances_observe()).await?;
+        // What it tells is old by the time that it is heard.
+        tokio::time::sleep(Duration::from_millis(self.delays().1)).await;
         Ok(self.seen(observed))
     }
 

@@ -35,13 +35,15 @@ impl Controller {
     }
 
     async fn formations_reconcile(self: &Arc<Self>, retiring: &mut JoinSet<()>) -> Result<(), ControllerError> {
+        // In this order: whoever was seen belongs to a rollout that is under way, or to one whose switch the apps know of.
+        let observed = self.scheduler.instances_observe().await?;
+        let rolling_out = self.board.rolling_out();
         let apps: BTreeMap<AppId, App> = list::<App>(&*self.store, keys::APPS)
             .await?
             .into_iter()
             .map(|found| (found.value.id, found.value))
             .collect();
-        let observed = self.scheduler.instances_observe().await?;
-        let mut kept: BTreeSet<WorkloadId> = BTreeSet::new();
+        let mut kept: BTreeSet<WorkloadId> = rolling_out;
         let mut ensuring = JoinSet::new();
         for app in apps.values() {
             let Some(version) = app.serving else { continue };
@@ -111,7 +113,7 @@ impl Controller {
     ) {
         let mut leftovers: BTreeMap<&WorkloadId, Vec<&Instance>> = BTreeMap::new();
         for instance in observed {
-            if !kept.contains(&instance.workload) && !self.board.rolls_out(&instance.workload) {
+            if !kept.contains(&instance.workload) {
                 leftovers.entry(&instance.workload).or_default().push(instance);
             }
         }

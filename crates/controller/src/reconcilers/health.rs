@@ -41,9 +41,10 @@ impl Controller {
             .map(|found| (found.value.id, found.value))
             .collect();
         let check = |instance: &Instance| check_of(&apps, instance);
+        let known = self.board.known();
         let observed = self.scheduler.instances_observe().await?;
         let interval = |instance: &Instance| Duration::from_secs(u64::from(check(instance).interval_seconds));
-        let mut due = self.board.due(&observed, interval);
+        let mut due = self.board.due(&known, &observed, interval);
         // A rollout asks its own instances, and judges them itself.
         due.retain(|instance| !self.board.rolls_out(&instance.workload));
         let changed = futures::stream::iter(due)

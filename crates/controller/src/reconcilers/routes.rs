@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ambo_model::{App, AppId, Hostname, Instance, InstanceState, Route, RouteTable, Target};
+use ambo_model::{App, AppId, Hostname, Instance, InstanceState, ProcessType, Route, RouteTable, Target};
 
 use crate::controller::Controller;
 use crate::error::{ControllerError, chain};
@@ -44,21 +44,34 @@ impl Controller {
     }
 
     async fn routes_derive(&self) -> Result<(), ControllerError> {
-        let apps = list::<App>(&*self.store, keys::APPS).await?;
+        let mut observed = self.scheduler.instances_observe().await?;
+        // In this order: what is drained because another release serves, is drained after the apps have that release.
+        let draining = self.board.draining();
+        let apps: Vec<App> =
+            list::<App>(&*self.store, keys::APPS).await?.into_iter().map(|found| found.value).collect();
+        if apps.iter().any(|app| self.has_switched_since(app, &observed)) {
+            observed = self.scheduler.instances_observe().await?;
+        }
         let mut domains: HashMap<AppId, Vec<Hostname>> = HashMap::new();
         for domain in self.domains_all().await? {
             domains.entry(domain.app).or_default().push(domain.hostname);
         }
-        let observed = self.scheduler.instances_observe().await?;
+        // Neither a target nor a crash: one that is told to stop may well end with an error.
+        observed.retain(|instance| !draining.contains(&instance.id));
         let mut table = RouteTable::default();
         for app in apps {
-            let app = app.value;
             let mut hosts = vec![self.app_host(&app.name)?];
             hosts.extend(domains.remove(&app.id).unwrap_or_default());
             table.routes.push(self.route(&app, hosts, &observed));
         }
         self.routes.routes_publish(table).await;
         Ok(())
+    }
+
+    /// Whether an app may have come to serve what was not there yet when the instances were observed.
+    fn has_switched_since(&self, app: &App, observed: &[Instance]) -> bool {
+        let wants_web = app.serving.is_some() && app.formation.entry(&ProcessType::web()).count > 0;
+        wants_web && !observed.iter().any(|instance| self.serves(app, instance))
     }
 
     /// Lets the routes follow a change before its caller is answered. When the engine is away they follow later.
@@ -71,9 +84,7 @@ impl Controller {
 
     fn route(&self, app: &App, hosts: Vec<Hostname>, observed: &[Instance]) -> Route {
         let serving = || observed.iter().filter(|instance| self.serves(app, instance));
-        let healthy = |instance: &&Instance| {
-            instance.is_running() && self.board.is_healthy(&instance.id) && !self.board.drains(&instance.id)
-        };
+        let healthy = |instance: &&Instance| instance.is_running() && self.board.is_healthy(&instance.id);
         let target = |instance: &Instance| {
             let endpoint = instance.endpoint?;
             Some(Target { instance: instance.id.clone(), name: instance.name(), endpoint })
@@ -84,10 +95,7 @@ impl Controller {
             hosts,
             targets: serving().filter(healthy).filter_map(target).collect(),
             maintenance: app.maintenance,
-            // One that is told to stop may well end with an error; that is no crash.
-            crashed: serving().any(|instance| {
-                matches!(instance.state, InstanceState::Crashed { .. }) && !self.board.drains(&instance.id)
-            }),
+            crashed: serving().any(|instance| matches!(instance.state, InstanceState::Crashed { .. })),
         }
     }
 
