@@ -107,7 +107,7 @@ fn the_second_of_two_pushes_waits_for_the_first() {
     first.create_app("shop");
     first.push().ok();
     ann.ambo(&["access:add", &bob.email, "-a", "shop"]).ok();
-    first.write("Dockerfile", "FROM python:3.11-slim-bookworm\nRUN sleep 4\nCOPY server.py /server.py\nCMD [\"python3\", \"-u\", \"/server.py\"]\n");
+    first.write("Dockerfile", "FROM python:3.11-slim-bookworm\nRUN sleep 8\nCOPY server.py /server.py\nCMD [\"python3\", \"-u\", \"/server.py\"]\n");
     first.say("slow");
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| first.push());

@@ -4,8 +4,10 @@ mod apps;
 mod auth;
 mod certs;
 mod config;
+mod drains;
 mod git;
 mod offers;
+mod pipelines;
 mod processes;
 mod resent;
 mod run;
@@ -24,6 +26,8 @@ const GROUPS: &[(&str, &[HerokuCase])] = &[
     ("Runs", run::CASES),
     ("Domains, access and keys", sharing::CASES),
     ("Certificates", certs::CASES),
+    ("Pipelines", pipelines::CASES),
+    ("Drains", drains::CASES),
     ("git", git::CASES),
     ("Features, buildpacks, add-ons and the rest", offers::CASES),
 ];
