@@ -39,10 +39,22 @@ unit() {
 
 e2e() {
     say "Building ambod and ambo"
-    cargo build --quiet -p ambod -p ambo
-    cargo build --quiet --locked --manifest-path e2e/foreign-clients/heroku_rs/Cargo.toml --target-dir target/foreign-clients/rust
+    cargo build --quiet -p ambod -p ambo || return
+    cargo build --quiet --locked --manifest-path e2e/foreign-clients/heroku_rs/Cargo.toml \
+        --target-dir target/foreign-clients/rust || return
     say "Walking through the platform"
     run_tests -p ambo-e2e
+}
+
+# Runs every part, also after one has failed: a run on another machine is to tell all that is wrong at once.
+all() {
+    local failed=()
+    setup
+    lint || failed+=(lint)
+    unit || failed+=(unit)
+    e2e || failed+=(e2e)
+    ((${#failed[@]} == 0)) || { say "Failed: ${failed[*]}"; return 1; }
+    say "All passed"
 }
 
 what=${1:-all}
@@ -50,6 +62,6 @@ case $what in
     lint) lint ;;
     unit) setup && unit ;;
     e2e) setup && e2e ;;
-    all) setup && lint && unit && e2e ;;
+    all) all ;;
     *) echo "usage: dev/test.sh [all|lint|unit|e2e]" >&2; exit 2 ;;
 esac

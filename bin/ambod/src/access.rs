@@ -21,10 +21,12 @@ impl RepositoryAccess for RegistryAccess {
             Credentials::Basic { username, password } => {
                 accounts.caller_by_password(username, password, None, now).await
             }
-            // As a password: that takes tokens of the scope `global` alone.
             Credentials::Bearer(token) => accounts.caller_by_password("", token, None, now).await,
         };
-        caller.map(|caller| caller.account).map_err(denied)
+        let caller = caller.map_err(denied)?;
+        // What is logged in from here on is the whole account.
+        caller.require_global().map_err(denied)?;
+        Ok(caller.account)
     }
 
     async fn authorize(&self, principal: &Principal, app: &AppName, action: Action) -> Result<RepositoryOwner, Denied> {

@@ -78,7 +78,7 @@ pub struct AuthorizationCreate {
     /// Seconds until it ends; never when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
-    /// What it may do; `global` when absent.
+    /// What it may do: `global`, `deploy:<app>`, `read` or `identity`, one of them; `global` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Vec<String>>,
 }

@@ -10,7 +10,7 @@ use ambo_gitreceive::{
 use ambo_model::{AccountId, BuildSource, Secret};
 use async_trait::async_trait;
 
-use crate::accounts::{AccountError, Permission};
+use crate::accounts::{AccountError, Caller, Permission, TokenScope};
 use crate::controller::Controller;
 use crate::error::{ControllerError, chain};
 use crate::progress::Progress;
@@ -29,7 +29,13 @@ impl Gate for GitPlatform {
         peer: Option<IpAddr>,
     ) -> Result<ambo_gitreceive::Caller, LoginRefused> {
         match self.0.accounts.caller_by_password(username, password, peer, self.0.now()).await {
-            Ok(caller) => Ok(ambo_gitreceive::Caller { account: caller.account }),
+            Ok(caller) => {
+                let only = match caller.scope {
+                    TokenScope::Deploy(app) => Some(app),
+                    TokenScope::Global | TokenScope::Read | TokenScope::Identity => None,
+                };
+                Ok(ambo_gitreceive::Caller { account: caller.account, only })
+            }
             Err(AccountError::Throttled { retry_after }) => Err(LoginRefused::Throttled { retry_after }),
             Err(AccountError::Busy) => Err(LoginRefused::Throttled { retry_after: Duration::from_secs(1) }),
             Err(error @ AccountError::Record(_)) => {
@@ -42,7 +48,7 @@ impl Gate for GitPlatform {
 
     async fn account_by_key(&self, public_key: &str) -> Option<ambo_gitreceive::Caller> {
         let account = self.0.accounts.account_by_key(public_key).await.ok()??;
-        Some(ambo_gitreceive::Caller { account: account.id })
+        Some(ambo_gitreceive::Caller { account: account.id, only: None })
     }
 
     async fn account_name(&self, account: AccountId) -> Option<String> {
@@ -64,9 +70,10 @@ impl Gate for GitPlatform {
             tracing::error!(error = %chain(&error), "cannot check access to a repository");
             AccessDenied::Unavailable
         };
-        let caller = self.0.accounts.caller_by_id(caller.account).await.map_err(|error| unavailable(error.into()))?;
-        let caller = caller.ok_or_else(|| AccessDenied::NotFound(app.to_owned()))?;
-        match self.0.app_find(&caller, app, permission).await {
+        let account = self.0.accounts.caller_by_id(caller.account).await.map_err(|error| unavailable(error.into()))?;
+        let account = account.ok_or_else(|| AccessDenied::NotFound(app.to_owned()))?;
+        let scope = caller.only.map_or(account.scope, TokenScope::Deploy);
+        match self.0.app_find(&Caller { scope, ..account }, app, permission).await {
             Ok(app) => Ok(Repository { app: app.id, app_name: app.name }),
             Err(error @ ControllerError::Record(_)) => Err(unavailable(error)),
             Err(_) => Err(AccessDenied::NotFound(app.to_owned())),

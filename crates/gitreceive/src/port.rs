@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 pub struct Caller {
     /// Whose key or token it was.
     pub account: AccountId,
+    /// The only app that the token reaches; `None` when it reaches all that the account does.
+    pub only: Option<AppId>,
 }
 
 /// Why nobody is logged in.

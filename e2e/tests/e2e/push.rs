@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use ambo_e2e::{Platform, Source, wait_until};
+use ambo_e2e::{Platform, Source, program, run, wait_until};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::os::unix::process::CommandExt;
 
@@ -97,6 +97,30 @@ fn refs_that_do_not_deploy_are_refused_with_the_way_to_do_it() {
     source.git(&["push", "ambo", "main:topic"]).failed(1).says("topic").says("main");
     source.git(&["push", "ambo", ":main"]).failed(1).says("apps destroy");
     assert_eq!(platform.app_get("shop", "/").body, "good");
+}
+
+#[test]
+fn a_deploy_token_pushes_its_app_and_reaches_no_other() {
+    let platform = Platform::start();
+    let ann = platform.user("ann");
+    let source = Source::web(&ann, "shop", "pushed by CI");
+    ann.ambo(&["create", "shop", "--no-remote"]).ok();
+    ann.ambo(&["create", "other", "--no-remote"]).ok();
+    let token = ann.ambo(&["tokens:create", "--deploy", "shop"]).ok().stdout.trim().to_owned();
+    ann.ambo(&["tokens"]).ok().says("deploy:shop");
+    ann.ambo(&["tokens:create", "--deploy", "nowhere"]).failed(4).says("nowhere");
+    let host = platform.api().replace("http://", "");
+    let push = |app: &str| source.git(&["push", &format!("http://ci:{token}@{host}/{app}.git"), "main"]);
+    push("other").failed(128).says("other");
+    push("shop").ok().says("deployed to Ambo");
+    assert_eq!(platform.app_get("shop", "/").body, "pushed by CI");
+    let ci = |args: &[&str]| run(ann.command(program("ambo")).args(args).env("AMBO_API_KEY", &token));
+    ci(&["config:set", "A=1", "-a", "shop"]).ok();
+    ci(&["apps"]).ok().says("shop");
+    assert!(!ci(&["apps"]).stdout.contains("other"));
+    ci(&["logs", "-a", "other"]).failed(4);
+    ci(&["destroy", "shop", "--confirm", "shop"]).failed(3).says("deploy");
+    ci(&["tokens:create"]).failed(3);
 }
 
 #[test]

@@ -25,6 +25,9 @@ pub(crate) struct TokensCreate {
     /// Days after which it ends
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) expires_in: Option<u32>,
+    /// The only app that it is good for: to push, deploy and run it, as continuous integration does
+    #[arg(long, value_name = "APP")]
+    pub(crate) deploy: Option<String>,
 }
 
 /// Arguments of `tokens revoke`.

@@ -26,7 +26,11 @@ async fn list(context: &Context) -> Outcome {
     }
     let now = Timestamp::now();
     let rows: Vec<_> = tokens.iter().map(|token| cells(token, now)).collect();
-    context.printer.table(&["ID", "DESCRIPTION", "CREATED", "LAST USED", "EXPIRES"], &rows, "You have no tokens.")
+    context.printer.table(
+        &["ID", "DESCRIPTION", "SCOPE", "CREATED", "LAST USED", "EXPIRES"],
+        &rows,
+        "You have no tokens.",
+    )
 }
 
 fn cells(token: &Authorization, now: Timestamp) -> Vec<String> {
@@ -35,6 +39,7 @@ fn cells(token: &Authorization, now: Timestamp) -> Vec<String> {
     vec![
         token.id.to_string(),
         token.description.clone(),
+        token.scope.join(" "),
         ago(token.created_at, now),
         token.last_used_at.map_or_else(|| "unknown".to_owned(), |at| ago(at, now)),
         end.map_or_else(|| "never".to_owned(), |at| until(at, now)),
@@ -45,7 +50,7 @@ async fn create(context: &Context, args: TokensCreate) -> Outcome {
     let create = AuthorizationCreate {
         description: args.description,
         expires_in: args.expires_in.map(|days| u64::from(days) * DAY_SECONDS),
-        scope: Some(vec!["global".to_owned()]),
+        scope: Some(vec![args.deploy.map_or_else(|| "global".to_owned(), |app| format!("deploy:{app}"))]),
     };
     let token = context.client()?.token_create(&create).await?;
     if context.printer.is_json() {

@@ -133,8 +133,8 @@ fn a_token_is_shown_once_and_alone() {
     assert_snapshot!(world.run("tokens"), @r"
     exit: 0
     --- stdout
-    ID                                    DESCRIPTION  CREATED     LAST USED  EXPIRES
-    01890a5d-ac96-774b-bcce-b302099a8057  ci           2026-01-01  unknown    never
+    ID                                    DESCRIPTION  SCOPE   CREATED     LAST USED  EXPIRES
+    01890a5d-ac96-774b-bcce-b302099a8057  ci           global  2026-01-01  unknown    never
     ");
     assert_snapshot!(world.run("tokens:revoke ci"), @r"
     exit: 2

@@ -149,6 +149,8 @@ async fn say(socket: &mut WebSocket, output: AttachOutput<'_>) {
 async fn end(mut socket: WebSocket) {
     say(&mut socket, AttachOutput::Exit(7)).await;
     let _ = socket.send(Message::Close(None)).await;
+    // A connection that is closed with something unread is reset.
+    while let Some(Ok(_)) = socket.recv().await {}
 }
 
 /// A session that breaks off.

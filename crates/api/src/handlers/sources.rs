@@ -23,6 +23,10 @@ pub(crate) async fn create(
     base: BaseUrl,
 ) -> Result<Created<Source>, ApiError> {
     caller.require_global()?;
+    make(&api, &base)
+}
+
+fn make(api: &Api, base: &BaseUrl) -> Result<Created<Source>, ApiError> {
     let secrets = api.sources.create(api.now().into()).map_err(|error| upload::disk(&error))?;
     let full = "there are too many sources at the moment: each goes an hour after it was made, so try again later";
     let secrets = secrets.ok_or_else(|| ApiError::unavailable(full))?;
@@ -34,12 +38,12 @@ pub(crate) async fn create(
 /// The same, asked for by those who may deploy the app.
 pub(crate) async fn create_for_app(
     State(api): State<Api>,
-    authorized: Authorized,
+    Authorized(caller): Authorized,
     base: BaseUrl,
     Path(app): Path<String>,
 ) -> Result<Created<Source>, ApiError> {
-    api.controller.app_find(&authorized.0, &app, Permission::Deploy).await?;
-    create(State(api), authorized, base).await
+    api.controller.app_find(&caller, &app, Permission::Deploy).await?;
+    make(&api, &base)
 }
 
 fn unknown() -> ApiError {

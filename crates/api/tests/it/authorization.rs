@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ambo_api::{Access, ROUTES, Route};
 use ambo_controller::accounts::{Permission, TokenScope};
+use ambo_model::{App, AppId};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -105,6 +106,36 @@ fn kept_out(answer: &Answer) -> Option<u16> {
     }
 }
 
+/// Who asks, and with which token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Nobody,
+    Stranger,
+    Collaborator,
+    Owner,
+    Administrator,
+    /// The owner's token, which only reads.
+    ReadToken,
+    /// The owner's token for this app.
+    DeployToken,
+    /// The owner's token for another app of theirs.
+    AnotherAppsDeployToken,
+    /// The owner's token, an hour after its end.
+    ExpiredToken,
+}
+
+const WHO: [Who; 9] = [
+    Who::Nobody,
+    Who::Stranger,
+    Who::Collaborator,
+    Who::Owner,
+    Who::Administrator,
+    Who::ReadToken,
+    Who::DeployToken,
+    Who::AnotherAppsDeployToken,
+    Who::ExpiredToken,
+];
+
 struct Cast {
     administrator: Person,
     owner: Person,
@@ -125,12 +156,27 @@ impl Cast {
         cast
     }
 
-    async fn app(&self, world: &World, name: &str) -> String {
+    async fn app(&self, world: &World, name: &str) -> App {
         let app = world.app(&self.owner, name).await;
         let (controller, now) = (&world.controller, world.controller.now());
         let added = controller.collaborator_add(&self.owner.caller, name, &self.collaborator.caller.email, now).await;
         added.unwrap();
-        app.name.to_string()
+        app
+    }
+
+    async fn token(&self, world: &World, who: Who, app: &App, other: AppId) -> String {
+        let (person, scope) = match who {
+            Who::Nobody => return String::new(),
+            Who::ExpiredToken => return world.expired_token(&self.owner).await,
+            Who::Stranger => (&self.stranger, TokenScope::Global),
+            Who::Collaborator => (&self.collaborator, TokenScope::Global),
+            Who::Owner => (&self.owner, TokenScope::Global),
+            Who::Administrator => (&self.administrator, TokenScope::Global),
+            Who::ReadToken => (&self.owner, TokenScope::Read),
+            Who::DeployToken => (&self.owner, TokenScope::Deploy(app.id)),
+            Who::AnotherAppsDeployToken => (&self.owner, TokenScope::Deploy(other)),
+        };
+        world.token(person, scope).await
     }
 }
 
@@ -139,38 +185,37 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
     let world = World::new();
     let cast = Cast::new(&world).await;
     world.patch(&cast.administrator.token, "/ambo/settings", json!({ "registration": "open" })).await.expect(200);
+    let (unchanged, other) = (cast.app(&world, "unchanged").await, cast.app(&world, "another").await);
     for (number, route) in ROUTES.iter().enumerate() {
-        let personas: [(&str, Option<&Person>, TokenScope); 6] = [
-            ("nobody", None, TokenScope::Global),
-            ("stranger", Some(&cast.stranger), TokenScope::Global),
-            ("read token", Some(&cast.owner), TokenScope::Read),
-            ("collaborator", Some(&cast.collaborator), TokenScope::Global),
-            ("owner", Some(&cast.owner), TokenScope::Global),
-            ("administrator", Some(&cast.administrator), TokenScope::Global),
-        ];
-        for (at, (who, person, scope)) in personas.into_iter().enumerate() {
-            let app = cast.app(&world, &format!("app-{number}-{at}")).await;
-            let token = match person {
-                Some(person) => world.token(person, scope).await,
-                None => String::new(),
+        for (at, who) in WHO.into_iter().enumerate() {
+            let app = match route.method {
+                Method::GET => unchanged.clone(),
+                _ => cast.app(&world, &format!("app-{number}-{at}")).await,
             };
-            let answer = call(&world, route, &token, &app).await;
+            let token = cast.token(&world, who, &app, other.id).await;
+            let answer = call(&world, route, &token, app.name.as_str()).await;
             let outcome = kept_out(&answer);
-            let expected = expected(route.access, who);
-            assert_eq!(outcome, expected, "{} {} as {who}: {}", route.method, route.path, answer.text);
+            let expected = expected(route, who);
+            assert_eq!(outcome, expected, "{} {} as {who:?}: {}", route.method, route.path, answer.text);
         }
     }
 }
 
-fn expected(access: Access, who: &str) -> Option<u16> {
-    let status = match (access, who) {
-        (Access::Secret | Access::Public, _) | (Access::Token, "read token") => 0,
-        (_, "nobody") => 401,
-        (Access::Password | Access::Account | Access::Administrator, "read token") => 403,
-        (Access::Administrator, "stranger" | "collaborator" | "owner") => 403,
-        (Access::App(_), "stranger") => 404,
-        (Access::App(Permission::Deploy | Permission::Manage), "read token") => 403,
-        (Access::App(Permission::Manage), "collaborator") => 403,
+fn expected(route: &Route, who: Who) -> Option<u16> {
+    let status = match (route.access, who) {
+        // Open to everybody, but what it shows depends on who asks: a token that is no good is said to be.
+        (Access::Public, Who::ExpiredToken) if route.path == "/ambo/info" => 401,
+        (Access::Secret | Access::Public, _) => 0,
+        (_, Who::Nobody | Who::ExpiredToken) => 401,
+        (Access::Token, _) => 0,
+        (
+            Access::Password | Access::Account | Access::Administrator,
+            Who::ReadToken | Who::DeployToken | Who::AnotherAppsDeployToken,
+        ) => 403,
+        (Access::Administrator, Who::Stranger | Who::Collaborator | Who::Owner) => 403,
+        (Access::App(_), Who::Stranger | Who::AnotherAppsDeployToken) => 404,
+        (Access::App(Permission::Deploy | Permission::Manage), Who::ReadToken) => 403,
+        (Access::App(Permission::Manage), Who::Collaborator | Who::DeployToken) => 403,
         _ => 0,
     };
     Some(status).filter(|status| *status != 0)

@@ -269,6 +269,13 @@ impl World {
         self.controller.accounts.token_create(&person.caller, request, now).await.unwrap().1.reveal().to_owned()
     }
 
+    /// A token of somebody that was good until an hour ago.
+    pub(crate) async fn expired_token(&self, person: &Person) -> String {
+        let request = TokenRequest { description: "old".to_owned(), scope: TokenScope::Global, expires_in: Some(3600) };
+        let then = self.controller.now() - Duration::from_secs(7200);
+        self.controller.accounts.token_create(&person.caller, request, then).await.unwrap().1.reveal().to_owned()
+    }
+
     pub(crate) async fn app(&self, owner: &Person, name: &str) -> ambo_model::App {
         self.controller.app_create(&owner.caller, Some(name.parse().unwrap()), self.controller.now()).await.unwrap()
     }

@@ -1,6 +1,6 @@
 //! Who may do what.
 
-use ambo_model::{Account, AccountId, App, Email, Role, TokenId};
+use ambo_model::{Account, AccountId, App, AppId, Email, Role, TokenId};
 use serde::{Deserialize, Serialize};
 
 use super::error::AccountError;
@@ -12,6 +12,8 @@ use crate::error::ControllerError;
 pub enum TokenScope {
     /// Everything that its account may.
     Global,
+    /// Work on one app, and know of no other: for continuous integration.
+    Deploy(AppId),
     /// Look at apps, but not at their config.
     Read,
     /// Say whose it is, nothing else.
@@ -24,12 +26,13 @@ impl TokenScope {
     pub fn as_str(self) -> &'static str {
         match self {
             TokenScope::Global => "global",
+            TokenScope::Deploy(_) => "deploy",
             TokenScope::Read => "read",
             TokenScope::Identity => "identity",
         }
     }
 
-    /// Reads a name.
+    /// Reads a name. That of `Deploy` needs an app beside it, so it is not read here.
     ///
     /// # Errors
     /// When there is no such scope.
@@ -38,6 +41,11 @@ impl TokenScope {
             .into_iter()
             .find(|scope| scope.as_str() == text)
             .ok_or_else(|| AccountError::Scope(text.chars().filter(|c| !c.is_control()).take(40).collect()))
+    }
+
+    /// Whether it reaches this app at all.
+    fn reaches(self, app: AppId) -> bool {
+        !matches!(self, TokenScope::Deploy(only) if only != app)
     }
 }
 
@@ -116,7 +124,9 @@ enum Standing {
 }
 
 fn standing(caller: &Caller, app: &App) -> Standing {
-    if app.owner == caller.account || caller.role == Role::Administrator {
+    if !caller.scope.reaches(app.id) {
+        Standing::Stranger
+    } else if app.owner == caller.account || caller.role == Role::Administrator {
         Standing::Owner
     } else if app.collaborators.contains(&caller.account) {
         Standing::Collaborator
@@ -135,8 +145,10 @@ pub fn authorize(caller: &Caller, app: &App, permission: Permission) -> Result<(
         return Err(ControllerError::NotFound(text));
     }
     match (caller.scope, permission) {
-        (TokenScope::Global, _) | (TokenScope::Read, Permission::Read) => {}
-        (TokenScope::Read | TokenScope::Identity, _) => caller.require_global()?,
+        (TokenScope::Global, _)
+        | (TokenScope::Deploy(_), Permission::Read | Permission::Deploy)
+        | (TokenScope::Read, Permission::Read) => {}
+        (TokenScope::Deploy(_) | TokenScope::Read | TokenScope::Identity, _) => caller.require_global()?,
     }
     match (standing(caller, app), permission) {
         (Standing::Owner, _) | (Standing::Collaborator, Permission::Read | Permission::Deploy) => Ok(()),
@@ -201,5 +213,15 @@ mod tests {
         assert!(authorize(&owner, &app, Permission::Read).is_err());
         owner.role = Role::Administrator;
         assert!(owner.require_administrator().is_err());
+    }
+
+    #[test]
+    fn a_deploy_token_works_on_its_own_app_and_decides_over_none() {
+        let app = app(AccountId::new(), AccountId::new());
+        let mut caller = caller(Role::Administrator, TokenScope::Deploy(app.id));
+        assert!(authorize(&caller, &app, Permission::Deploy).is_ok());
+        assert!(matches!(authorize(&caller, &app, Permission::Manage), Err(ControllerError::Account(_))));
+        caller.scope = TokenScope::Deploy(AppId::new());
+        assert!(matches!(authorize(&caller, &app, Permission::Read), Err(ControllerError::NotFound(_))));
     }
 }

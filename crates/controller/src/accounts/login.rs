@@ -50,7 +50,8 @@ impl Accounts {
     }
 
     /// For HTTP Basic on git and the registry: an API token as password, whoever the user is; or address and password.
-    /// A token must have the scope `global`, as what it is used for is not known yet.
+    /// What it is used for is not known yet, so a token must have the scope `global`, or `deploy`: who takes the latter has to
+    /// heed its app.
     ///
     /// # Errors
     /// As [`Accounts::login`] and [`Accounts::caller_by_token`].
@@ -64,7 +65,7 @@ impl Accounts {
         if password.reveal().starts_with(TOKEN_PREFIX) {
             let caller = self.caller_by_token(password, now).await?;
             return match caller.scope {
-                TokenScope::Global => Ok(caller),
+                TokenScope::Global | TokenScope::Deploy(_) => Ok(caller),
                 TokenScope::Read | TokenScope::Identity => Err(AccountError::TokenUnknown),
             };
         }

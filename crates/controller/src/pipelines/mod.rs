@@ -201,14 +201,15 @@ impl Controller {
     }
 }
 
-/// Whether the pipeline is the caller's to change.
+/// Whether the pipeline is the caller's to change. With a token for one app none is: it is seen through that app.
 fn decides(caller: &Caller, pipeline: &Pipeline) -> bool {
-    pipeline.owner == caller.account || caller.role == Role::Administrator
+    let owns = pipeline.owner == caller.account || caller.role == Role::Administrator;
+    owns && !matches!(caller.scope, TokenScope::Deploy(_))
 }
 
 fn require_reading(caller: &Caller) -> Result<(), ControllerError> {
     match caller.scope {
-        TokenScope::Global | TokenScope::Read => Ok(()),
+        TokenScope::Global | TokenScope::Deploy(_) | TokenScope::Read => Ok(()),
         TokenScope::Identity => Ok(caller.require_global()?),
     }
 }

@@ -119,10 +119,10 @@ impl Gate for Fake {
         let found = self.accounts.iter().find(|(_, name, secret)| {
             (*name == username && *secret == password.reveal()) || format!("token-of-{name}") == password.reveal()
         });
-        found.map(|(account, ..)| Caller { account: *account }).ok_or(LoginRefused::Wrong)
+        found.map(|(account, ..)| Caller { account: *account, only: None }).ok_or(LoginRefused::Wrong)
     }
     async fn account_by_key(&self, public_key: &str) -> Option<Caller> {
-        self.keys.lock().get(public_key).map(|account| Caller { account: *account })
+        self.keys.lock().get(public_key).map(|account| Caller { account: *account, only: None })
     }
     async fn account_name(&self, account: AccountId) -> Option<String> {
         self.accounts.iter().find(|(id, ..)| *id == account).map(|(_, name, _)| (*name).to_owned())
