@@ -67,6 +67,10 @@ const READS: &[(&str, i32)] = &[
     ("regions", 0),
     ("maintenance", 0),
     ("keys", 0),
+    ("pipelines", 0),
+    ("drains", 0),
+    ("certs", 0),
+    ("status", 0),
 ];
 
 #[test]

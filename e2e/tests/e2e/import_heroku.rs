@@ -40,6 +40,8 @@ fn an_app_comes_over_with_all_that_it_has() {
     olga.ambo(&["config:set", "SECRET_KEY=s3cret", "MODE=live", "-a", "shop"]).ok();
     olga.ambo(&["domains:add", "www.shop.example", "-a", "shop"]).ok();
     olga.ambo(&["access:add", &bob.email, "-a", "shop"]).ok();
+    olga.ambo(&["pipelines:create", "shops", "-s", "production", "-a", "shop"]).ok();
+    olga.ambo(&["drains:add", "syslog+tls://logs.example.com:6514", "-a", "shop"]).ok();
     let token = stored_token(&olga);
 
     let ann = here.user("ann");
@@ -64,6 +66,8 @@ fn an_app_comes_over_with_all_that_it_has() {
     assert!(results.iter().all(|one| one["outcome"] != "failed"), "{made}");
     assert_eq!(ann.ambo(&["config:get", "SECRET_KEY", "-a", "store"]).ok().stdout.trim(), "s3cret");
     ann.ambo(&["domains", "-a", "store"]).ok().says("www.shop.example");
+    ann.ambo(&["pipelines:info", "shops"]).ok().says("production").says("store");
+    ann.ambo(&["drains", "-a", "store"]).ok().says("syslog+tls://logs.example.com:6514");
 
     // Once more: what is set here since is kept, what is here is not made again.
     ann.ambo(&["config:set", "MODE=test", "-a", "store"]).ok();
@@ -71,6 +75,8 @@ fn an_app_comes_over_with_all_that_it_has() {
     assert_eq!(planned(&again, "config", "present"), ["SECRET_KEY"]);
     assert_eq!(planned(&again, "config", "leave"), ["MODE"]);
     assert_eq!(planned(&again, "domain", "present"), ["www.shop.example"]);
+    assert_eq!(planned(&again, "pipeline", "present"), ["shops"]);
+    assert_eq!(planned(&again, "drain", "present"), ["syslog+tls://logs.example.com:6514"]);
     assert_eq!(ann.ambo(&["config:get", "MODE", "-a", "store"]).ok().stdout.trim(), "test");
     report(import(&["shop", "--as", "store", "--yes", "--overwrite", "--json"]));
     assert_eq!(ann.ambo(&["config:get", "MODE", "-a", "store"]).ok().stdout.trim(), "live");
