@@ -1,11 +1,15 @@
 //! A full disk: a real one, a `tmpfs` of a few megabytes.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ambo_registry::{DiskBlobStore, Registry};
 use axum::body::Body;
+use bytes::Bytes;
+use futures::{StreamExt, stream};
 use http::{Method, StatusCode};
 
 use crate::platform::{TestRegistry, image, sha256};
@@ -46,6 +50,17 @@ async fn a_full_disk_is_told_leaves_no_half_blob_and_is_recovered_from() {
     let reply = test.ask(Method::PATCH, &upload, &[], large).await;
     reply.expect_error(StatusCode::INSUFFICIENT_STORAGE, "STORAGE_FULL");
     test.get(&upload).await.expect(StatusCode::NOT_FOUND);
+
+    // A client that sends all before it listens is told as well: the body is read to its end.
+    let upload = test.start_upload("myapp").await;
+    let left = Arc::new(AtomicUsize::new(20));
+    let counted = Arc::clone(&left);
+    let pieces = stream::repeat(Bytes::from(vec![4; 1_000_000])).take(20).inspect(move |_| {
+        counted.fetch_sub(1, Ordering::SeqCst);
+    });
+    let reply = test.ask(Method::PATCH, &upload, &[], Body::from_stream(pieces.map(Ok::<_, Infallible>))).await;
+    reply.expect_error(StatusCode::INSUFFICIENT_STORAGE, "STORAGE_FULL");
+    assert_eq!(left.load(Ordering::SeqCst), 0, "pieces left unread");
     assert!(test.files("uploads/").is_empty(), "{:?}", test.files(""));
     assert_eq!(test.files("store/blobs").len(), 1);
 
