@@ -1,16 +1,16 @@
 //! The secret in the URL of a log session: what may be read and until when, signed.
 //!
-//! Nothing is kept for a session. The key lives as long as the process, so a restart ends all sessions; clients open new
-//! ones.
+//! Nothing is kept for a session, and the key is derived from the platform's: a client whose stream breaks off as the control
+//! plane restarts goes on with the same URL.
 
 use ambo_model::{AccountId, AppId, Timestamp};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
-use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// Bytes of the signature.
 const SIGNATURE_BYTES: usize = 32;
@@ -38,7 +38,7 @@ pub(crate) struct LogGrant {
 
 /// Signs and reads grants.
 pub(crate) struct LogTokens {
-    key: [u8; SIGNATURE_BYTES],
+    key: Zeroizing<[u8; SIGNATURE_BYTES]>,
 }
 
 impl std::fmt::Debug for LogTokens {
@@ -48,16 +48,13 @@ impl std::fmt::Debug for LogTokens {
 }
 
 impl LogTokens {
-    /// With a new key.
-    pub(crate) fn new() -> Self {
-        let mut key = [0; SIGNATURE_BYTES];
-        rand::rng().fill_bytes(&mut key);
+    pub(crate) fn new(key: Zeroizing<[u8; SIGNATURE_BYTES]>) -> Self {
         Self { key }
     }
 
     #[allow(clippy::expect_used, reason = "HMAC takes keys of any length")]
     fn mac(&self) -> Hmac<Sha256> {
-        Hmac::new_from_slice(&self.key).expect("HMAC takes keys of any length")
+        Hmac::new_from_slice(&*self.key).expect("HMAC takes keys of any length")
     }
 
     /// A grant as text for a URL.
@@ -86,7 +83,8 @@ mod tests {
 
     #[test]
     fn only_our_own_unchanged_tokens_are_read_and_only_in_time() {
-        let (tokens, now) = (LogTokens::new(), Timestamp::UNIX_EPOCH);
+        let with_key = |byte| LogTokens::new(Zeroizing::new([byte; SIGNATURE_BYTES]));
+        let (tokens, now) = (with_key(1), Timestamp::UNIX_EPOCH);
         let grant = LogGrant {
             id: Uuid::new_v4(),
             account: AccountId::new(),
@@ -100,7 +98,8 @@ mod tests {
         let token = tokens.sign(&grant).unwrap();
         assert_eq!(tokens.read(&token, now), Some(grant));
         assert_eq!(tokens.read(&token, now + Duration::from_secs(60)), None);
-        assert_eq!(LogTokens::new().read(&token, now), None);
+        assert_eq!(with_key(1).read(&token, now), tokens.read(&token, now), "another process, the same platform");
+        assert_eq!(with_key(2).read(&token, now), None);
         let mut forged = token.clone().into_bytes();
         let last = forged.len() - 3;
         forged[last] = if forged[last] == b'A' { b'B' } else { b'A' };

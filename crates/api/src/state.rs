@@ -76,13 +76,13 @@ impl Api {
     #[must_use]
     pub fn new(controller: Arc<Controller>, settings: ApiSettings, shutdown: CancellationToken) -> Self {
         Self {
+            log_tokens: Arc::new(LogTokens::new(controller.derive_key("log sessions"))),
             controller,
             rates: Arc::new(RateLimits::new(settings.requests_per_minute_max)),
             sources: Sources::new(&settings.uploads),
             outputs: BuildOutputs::new(&settings.uploads),
             settings: Arc::new(settings),
             source_guard: source_fetch::refusal,
-            log_tokens: Arc::new(LogTokens::new()),
             resent: Arc::default(),
             shutdown,
         }

@@ -103,6 +103,12 @@ impl Controller {
         })
     }
 
+    /// A key of the platform for one purpose: the same in every process of it, and after a restart.
+    #[must_use]
+    pub fn derive_key(&self, purpose: &str) -> zeroize::Zeroizing<[u8; 32]> {
+        self.vault.derive_key(purpose)
+    }
+
     /// What the engine says of itself.
     ///
     /// # Errors

@@ -10,8 +10,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 /// Bytes of the master key.
@@ -22,6 +24,7 @@ const NONCE_BYTES: usize = 24;
 /// Seals and opens config with the platform's master key (XChaCha20-Poly1305).
 pub struct Vault {
     cipher: XChaCha20Poly1305,
+    key: Zeroizing<[u8; KEY_BYTES]>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -73,7 +76,7 @@ impl Vault {
         let bytes = Zeroizing::new(STANDARD.decode(key.reveal().trim()).map_err(|_| VaultError::KeyShape)?);
         let bytes: Zeroizing<[u8; KEY_BYTES]> =
             Zeroizing::new(bytes.as_slice().try_into().map_err(|_| VaultError::KeyShape)?);
-        Ok(Self { cipher: XChaCha20Poly1305::new(&Key::from(*bytes)) })
+        Ok(Self { cipher: XChaCha20Poly1305::new(&Key::from(*bytes)), key: bytes })
     }
 
     /// A vault with the key in `path`; makes a new key there, mode 0600, when there is no such file.
@@ -91,6 +94,16 @@ impl Vault {
             }
             Err(error) => Err(failed(error)),
         }
+    }
+
+    /// A key for another purpose: the same in every process that has the master key, and telling nothing of it
+    /// (HMAC-SHA-256 as the pseudorandom function of NIST SP 800-108).
+    #[must_use]
+    #[allow(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    pub fn derive_key(&self, purpose: &str) -> Zeroizing<[u8; KEY_BYTES]> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.key).expect("HMAC takes keys of any length");
+        mac.update(purpose.as_bytes());
+        Zeroizing::new(mac.finalize().into_bytes().into())
     }
 
     fn new_key() -> Secret {
@@ -190,6 +203,15 @@ mod tests {
         assert!(vault.open(app, ReleaseVersion(2), &sealed).is_err());
         assert!(vault.open(AppId::new(), v1, &sealed).is_err());
         assert!(Vault::with_key(&Vault::new_key()).unwrap().open(app, v1, &sealed).is_err());
+    }
+
+    #[test]
+    fn a_derived_key_depends_on_the_master_key_and_the_purpose_alone() {
+        let key = Vault::new_key();
+        let (vault, again) = (Vault::with_key(&key).unwrap(), Vault::with_key(&key).unwrap());
+        assert_eq!(vault.derive_key("logs"), again.derive_key("logs"));
+        assert_ne!(vault.derive_key("logs"), vault.derive_key("runs"));
+        assert_ne!(Vault::with_key(&Vault::new_key()).unwrap().derive_key("logs"), vault.derive_key("logs"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::state::Api;
 use crate::wire::BaseUrl;
 
 /// How long a session's URL is good. A tail that has begun goes on; one that breaks off later needs a new session.
-const SESSION_LIFETIME: Duration = Duration::from_secs(3600);
+const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// Lines of the past when the client does not say.
 const LINES_DEFAULT: u32 = 100;
 /// Most lines of the past.

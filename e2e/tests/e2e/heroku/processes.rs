@@ -90,7 +90,7 @@ fn logs(platform: &Platform, heroku: &Heroku<'_, '_>) {
     tail(platform, heroku);
 }
 
-/// A tail goes on after its stream was ended, without telling a line twice.
+/// A tail goes on after its stream was ended and after the platform was restarted, without telling a line twice.
 fn tail(platform: &Platform, heroku: &Heroku<'_, '_>) {
     let mut command = heroku.prepare(&["logs", "--tail", "-a", "shop"]);
     let mut tail = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("heroku runs");
@@ -112,6 +112,9 @@ fn tail(platform: &Platform, heroku: &Heroku<'_, '_>) {
     until("/first");
     heroku.relay().end_streams();
     until("/second");
+    platform.terminate();
+    platform.launch();
+    until("/third");
     end(&mut tail);
     reader.join().expect("the reader");
     let firsts: Vec<&String> = seen.iter().filter(|line| line.contains("request_id=")).collect();
