@@ -14,6 +14,11 @@ pub(super) const CASES: &[HerokuCase] = &[
     cannot("addons:create", "Ambo serves no add-ons yet: it says so"),
     cannot("addons:info", "Ambo serves no add-ons yet: it says so"),
     cannot("addons:destroy", "Ambo serves no add-ons yet: it says so"),
+    cannot(
+        "container:push",
+        "the CLI makes the registry's name `registry.$HEROKU_HOST`, which no scheme and port fit into; `docker push` to \
+         `<app>/<process>` of the registry and a formation with `docker_image` do what it would, `ambo deploy` does more",
+    ),
     works("teams"),
     works("status"),
     works("local"),
@@ -45,5 +50,7 @@ fn what_ambo_does_not_offer_is_said_in_words() {
     let source = Source::empty(&ann, "here");
     source.write("Procfile", "web: echo served locally on $PORT\n");
     heroku.run_in(source.path(), &["local", "-p", "5999"]).says("served locally on 5999");
+    source.write("Dockerfile", "FROM scratch\n");
+    heroku.run_in(source.path(), &["container:push", "web", "-a", "shop"]).failed(1);
     heroku.every_case_ran();
 }
