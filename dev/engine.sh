@@ -15,6 +15,17 @@ install_engine() {
     "$(dirname "$0")/packages.sh" docker.io iptables
 }
 
+runs() { [ -n "$1" ] && $sudo kill -0 "$1" 2>/dev/null; }
+
+# One that is starting or stopping: another beside it would find its pid file and give up.
+await_other_engine() {
+    for _ in $(seq 60); do
+        runs "$(cat /var/run/docker.pid 2>/dev/null)" || return 0
+        answers && return
+        sleep 0.5
+    done
+}
+
 start_engine() {
     if [ -d /run/systemd/system ]; then
         $sudo systemctl enable --now docker
@@ -28,6 +39,7 @@ start_engine() {
 up() {
     answers && return
     install_engine
+    await_other_engine
     answers && return
     start_engine
     for _ in $(seq 120); do
@@ -41,8 +53,14 @@ up() {
 
 down() {
     [ -f "$state/dockerd.pid" ] || return 0
-    $sudo kill "$(cat "$state/dockerd.pid")" 2>/dev/null || true
+    local pid
+    pid=$(cat "$state/dockerd.pid")
     $sudo rm -f "$state/dockerd.pid"
+    $sudo kill "$pid" 2>/dev/null || true
+    for _ in $(seq 60); do
+        runs "$pid" || break
+        sleep 0.5
+    done
 }
 
 "${1:-up}"
