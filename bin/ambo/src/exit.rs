@@ -122,7 +122,7 @@ impl From<ClientError> for Failure {
         };
         let hint = match &error {
             ClientError::Unauthorized(_) => Some("log in with `ambo login`".to_owned()),
-            ClientError::Transport { .. } => Some(transport_hint(error.is_timeout())),
+            ClientError::Transport { .. } => Some(transport_hint(&error)),
             ClientError::Server(fault) => {
                 fault.request_id.as_ref().map(|id| format!("the server's log has more under the request id `{id}`"))
             }
@@ -141,9 +141,13 @@ impl From<ClientError> for Failure {
     }
 }
 
-fn transport_hint(is_timeout: bool) -> String {
-    if is_timeout {
+fn transport_hint(error: &ClientError) -> String {
+    if error.is_timeout() {
         "the server took too long; see whether it did what was asked before you repeat it".to_owned()
+    } else if error.is_untrusted() {
+        "a server without a certificate from elsewhere has an authority of its own, `tls/ca.crt` in its data directory: \
+         bring that file here and name it in `SSL_CERT_FILE`, for git in `GIT_SSL_CAINFO`"
+            .to_owned()
     } else {
         "is the address right, and does `ambod` run there?".to_owned()
     }

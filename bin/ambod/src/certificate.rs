@@ -102,13 +102,14 @@ impl PlatformCertificate {
         }
     }
 
-    /// For servers that show it always, and always the newest.
-    pub(crate) fn server_config(&self) -> anyhow::Result<Arc<ServerConfig>> {
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    /// For servers that show it always, and always the newest; `protocols` is what they speak (ALPN).
+    pub(crate) fn server_config(&self, protocols: &[&str]) -> anyhow::Result<Arc<ServerConfig>> {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .context("set up TLS")?
             .with_no_client_auth()
             .with_cert_resolver(self.shown.clone());
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Ok(Arc::new(config))
     }
 

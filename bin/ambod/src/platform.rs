@@ -20,6 +20,7 @@ use ambo_router::{LogLines, Router, RouterSettings};
 use ambo_scheduler_docker::{DockerScheduler, DockerSchedulerSettings};
 use ambo_store::SqliteStore;
 use anyhow::Context;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +47,11 @@ pub(crate) struct Platform {
     router: Router,
     api: ApiSettings,
     api_listener: TcpListener,
+    /// For the API. WebSockets need HTTP/1.1.
+    api_tls: Arc<ServerConfig>,
     registry_listener: TcpListener,
+    /// For the registry, where other machines reach it. On the loopback the engine would encrypt each image for nothing.
+    registry_tls: Option<Arc<ServerConfig>>,
     rendezvous: RendezvousServer,
     certificate: PlatformCertificate,
 }
@@ -108,10 +113,11 @@ impl Platform {
         let ssh = SshServer::with_listener(git.clone(), SshSettings::new(path), from_std(listeners.ssh)?)?;
         let rendezvous = RendezvousServer::new(
             from_std(listeners.rendezvous)?,
-            certificate.server_config()?,
+            certificate.server_config(&[])?,
             Arc::new(AttachedPrograms(controller.clone())),
             RendezvousSettings::default(),
         );
+        let http_tls = certificate.server_config(&["http/1.1"])?;
         Ok(Self {
             controller,
             logs,
@@ -122,6 +128,8 @@ impl Platform {
             api: api_settings(settings, path, &certificate)?,
             api_listener: from_std(listeners.api)?,
             registry_listener: from_std(listeners.registry)?,
+            registry_tls: (!settings.listen_registry.ip().is_loopback()).then(|| http_tls.clone()),
+            api_tls: http_tls,
             rendezvous,
             certificate,
         })
@@ -166,14 +174,15 @@ impl Platform {
         });
         let api = ambo_api::router(Api::new(self.controller.clone(), self.api, accepting.clone()));
         let api = api.merge(self.git.http_router());
-        let (listener, stop) = (self.api_listener, accepting.clone());
+        let (listener, tls, stop) = (self.api_listener, Some(self.api_tls), accepting.clone());
         roles.spawn(async move {
-            ambo_api::serve(listener, api, stop, drain).await;
+            ambo_api::serve(listener, api, tls, stop, drain).await;
             "API"
         });
         let (listener, registry, stop) = (self.registry_listener, self.registry.router(), accepting.clone());
+        let tls = self.registry_tls;
         roles.spawn(async move {
-            ambo_api::serve(listener, registry, stop, drain).await;
+            ambo_api::serve(listener, registry, tls, stop, drain).await;
             "registry"
         });
         let control = Control { controller: self.controller, roles, accepting, logs: self.logs };

@@ -1,15 +1,20 @@
-//! The server: connections, their limits and their end.
+//! The server: connections, plain or over TLS, their limits and their end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use http::HeaderValue;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -21,12 +26,24 @@ const HEADERS_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 100;
 /// Most connections at once; further ones wait in the socket's queue.
 const CONNECTIONS_MAX: usize = 4096;
+/// Longest time for the first byte of a connection to arrive, and for a TLS handshake.
+const BEGIN_DURATION_MAX: Duration = Duration::from_secs(30);
+/// What a TLS connection begins with: a record of the handshake (RFC 8446, section 5.1). No HTTP request does.
+const TLS_FIRST_BYTE: u8 = 0x16;
 /// Pause after a failed accept, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `shutdown` is cancelled; then takes no more connections and ends the open ones after the requests in
-/// flight, at the latest after `drain`.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken, drain: Duration) {
+/// flight, at the latest after `drain`. With `tls`, connections that begin with a handshake are served over TLS, on the
+/// same port.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<Arc<ServerConfig>>,
+    shutdown: CancellationToken,
+    drain: Duration,
+) {
+    let tls = tls.map(TlsAcceptor::from);
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -35,7 +52,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             _ = connections.join_next(), if connections.len() >= CONNECTIONS_MAX => {}
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, peer, router.clone(), shutdown.clone()));
+                    connections.spawn(connection(stream, peer, router.clone(), tls.clone(), shutdown.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -51,13 +68,52 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, shutdown: CancellationToken) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "the connection has gone already");
-        return;
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    shutdown: CancellationToken,
+) {
+    let begun = tokio::time::timeout(BEGIN_DURATION_MAX, begin(stream, tls));
+    let begun = match shutdown.run_until_cancelled(begun).await {
+        None | Some(Err(_)) => return,
+        Some(Ok(begun)) => begun,
+    };
+    match begun {
+        Ok(Begun::Plain(stream)) => http(stream, peer, false, router, shutdown).await,
+        Ok(Begun::Tls(stream)) => http(stream, peer, true, router, shutdown).await,
+        Err(error) => tracing::debug!(%error, "a connection broke before its first request"),
     }
+}
+
+/// A connection that is ready for requests.
+enum Begun {
+    Plain(TcpStream),
+    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+}
+
+async fn begin(stream: TcpStream, tls: Option<TlsAcceptor>) -> std::io::Result<Begun> {
+    stream.set_nodelay(true)?;
+    let Some(tls) = tls else { return Ok(Begun::Plain(stream)) };
+    let mut first = [0];
+    stream.peek(&mut first).await?;
+    Ok(match first {
+        [TLS_FIRST_BYTE] => Begun::Tls(Box::new(tls.accept(stream).await?)),
+        _ => Begun::Plain(stream),
+    })
+}
+
+async fn http<S>(stream: S, peer: SocketAddr, is_secure: bool, router: Router, shutdown: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        if is_secure {
+            // As a proxy in front would: the URLs that handlers give out depend on it.
+            request.headers_mut().insert("x-forwarded-proto", HeaderValue::from_static("https"));
+        }
         request.map(axum::body::Body::new)
     });
     let mut builder = Builder::new(TokioExecutor::new());

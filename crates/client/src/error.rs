@@ -112,6 +112,25 @@ impl ClientError {
         matches!(self, ClientError::Transport { source, .. } if source.is_timeout() && !source.is_connect())
     }
 
+    /// Whether the server shows a certificate that this machine does not trust.
+    #[must_use]
+    pub fn is_untrusted(&self) -> bool {
+        let ClientError::Transport { source, .. } = self else { return false };
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(source);
+        while let Some(error) = cause {
+            if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
+                return true;
+            }
+            // An IO error hides what it is made of.
+            let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            cause = match inner {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
+        }
+        false
+    }
+
     /// Reads a refusal from its status and body, which need not be ours: a proxy on the way writes its own.
     pub(crate) fn from_answer(status: u16, body: &[u8], request_id: Option<String>) -> Self {
         #[derive(Deserialize)]

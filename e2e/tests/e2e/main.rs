@@ -12,6 +12,7 @@ mod formation;
 mod healing;
 mod heroku;
 mod heroku_relay;
+mod https;
 mod import_heroku;
 mod load;
 mod logs;

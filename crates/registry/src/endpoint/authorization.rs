@@ -128,7 +128,10 @@ impl Inner {
         let trimmed = |url: &http::Uri| url.to_string().trim_end_matches('/').to_owned();
         match (host(request), external) {
             (Some(host), Some(url)) if url.authority() == Some(&host) => trimmed(url),
-            (Some(host), _) => format!("http://{host}"),
+            (Some(host), _) => {
+                let secure = request.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+                format!("{}://{host}", if secure { "https" } else { "http" })
+            }
             (None, Some(url)) => trimmed(url),
             (None, None) => String::new(),
         }

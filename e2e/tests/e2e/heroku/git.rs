@@ -1,12 +1,11 @@
 //! `git push` with the remote and the credentials that the CLI gives git.
 
-use ambo_e2e::{Heroku, HerokuCase, Platform, Source, limited, run};
+use ambo_e2e::{Heroku, HerokuCase, Platform, Source, limited, run, works};
 
-pub(super) const CASES: &[HerokuCase] = &[limited(
-    "git:credentials",
-    "answers git for `https://$HEROKU_GIT_HOST`; the remote that the CLI makes is https, so a platform on plain http needs \
-     `ambo git:remote`",
-)];
+pub(super) const CASES: &[HerokuCase] = &[
+    works("git:remote --app"),
+    limited("git:credentials", "asked by `git push heroku main`, over the https remote that `git:remote` has made"),
+];
 
 #[test]
 fn git_gets_the_token_from_the_cli() {
@@ -22,11 +21,12 @@ fn git_gets_the_token_from_the_cli() {
     let answer = ambo_e2e::run_with_input(&mut helper, &question).ok();
     let token = heroku.token().expect("a token");
     assert!(answer.stdout.contains(&format!("password={token}")), "{answer}");
-    // What the helper has said is what the platform takes, over the plain http of a loopback.
-    let url = format!("http://heroku:{token}@{host}/shop.git");
-    run(heroku.command("git").args(["push", &url, "main"]).current_dir(source.path()))
-        .ok()
-        .says("remote: -----> Building");
+
+    // The remote that the CLI makes is https; the API's port answers that as well.
+    heroku.run_in(source.path(), &["git:remote", "--app", "shop"]).ok().says(&format!("https://{host}/shop.git"));
+    let mut push = heroku.command("git");
+    push.args(["push", "heroku", "main"]).current_dir(source.path()).env("GIT_SSL_CAINFO", platform.authority());
+    run(&mut push).ok().says("remote: -----> Building");
     assert_eq!(platform.app_get("shop", "/").body, "pushed");
     heroku.every_case_ran();
 }
