@@ -2,8 +2,7 @@
 //! the build and afterwards.
 
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,10 +16,10 @@ use futures::future::BoxFuture;
 use futures::{Stream, stream};
 use hmac::{Hmac, Mac};
 use parking_lot::Mutex;
-use rand::RngCore;
 use sha2::Sha256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
+use zeroize::Zeroizing;
 
 use crate::sources::remove_older;
 
@@ -42,7 +41,7 @@ const KEY_BYTES: usize = 32;
 pub(crate) struct BuildOutputs {
     directory: PathBuf,
     /// Signs the ids in URLs.
-    key: [u8; KEY_BYTES],
+    key: Zeroizing<[u8; KEY_BYTES]>,
     /// Builds that still write. Their readers are told of each write, and of the end by the sender's drop.
     running: Arc<Mutex<HashMap<BuildId, watch::Receiver<()>>>>,
 }
@@ -54,14 +53,9 @@ impl std::fmt::Debug for BuildOutputs {
 }
 
 impl BuildOutputs {
-    /// Takes the key of an earlier process, so that its URLs stay good, or makes one.
-    pub(crate) fn new(uploads: &Path) -> Self {
-        let directory = uploads.join(DIRECTORY);
-        let key = key(&directory).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the URLs of build outputs are good until the next start only");
-            random_key()
-        });
-        Self { directory, key, running: Arc::default() }
+    /// The outputs below a directory of uploads. URLs are good for as long as the key is the same.
+    pub(crate) fn new(uploads: &Path, key: Zeroizing<[u8; KEY_BYTES]>) -> Self {
+        Self { directory: uploads.join(DIRECTORY), key, running: Arc::default() }
     }
 
     /// The secret that leads to a build's output.
@@ -71,7 +65,7 @@ impl BuildOutputs {
 
     #[allow(clippy::expect_used, reason = "HMAC takes keys of any length")]
     fn mac(&self, build: BuildId) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.key).expect("HMAC takes keys of any length");
         mac.update(build.uuid().as_bytes());
         mac
     }
@@ -152,7 +146,7 @@ impl Reader {
 
 /// Writes lines until there are no more. They are taken even when they cannot be written: no build waits for its output.
 async fn write(path: &Path, mut lines: mpsc::Receiver<String>, written: &watch::Sender<()>) -> io::Result<()> {
-    let mut file = tokio::fs::File::create(path).await;
+    let mut file = create(path).await;
     let (mut left, mut batch) = (OUTPUT_BYTES_MAX, Vec::new());
     while lines.recv_many(&mut batch, LINES_QUEUED_MAX).await > 0 {
         let text: String = batch.drain(..).flat_map(|line| [line, "\n".to_owned()]).collect();
@@ -174,25 +168,11 @@ async fn write(path: &Path, mut lines: mpsc::Receiver<String>, written: &watch::
     file.map(drop)
 }
 
-fn key(directory: &Path) -> io::Result<[u8; KEY_BYTES]> {
-    std::fs::create_dir_all(directory)?;
-    let path = directory.join("url.key");
-    let mut key = [0; KEY_BYTES];
-    match std::fs::File::open(&path) {
-        Ok(mut file) => file.read_exact(&mut key).map(|()| key),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = random_key();
-            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            file.write_all(&key).and_then(|()| file.sync_all()).map(|()| key)
-        }
-        Err(error) => Err(error),
+async fn create(path: &Path) -> io::Result<tokio::fs::File> {
+    if let Some(directory) = path.parent() {
+        tokio::fs::create_dir_all(directory).await?;
     }
-}
-
-fn random_key() -> [u8; KEY_BYTES] {
-    let mut key = [0; KEY_BYTES];
-    rand::rng().fill_bytes(&mut key);
-    key
+    tokio::fs::File::create(path).await
 }
 
 #[cfg(test)]
@@ -204,7 +184,8 @@ mod tests {
     #[tokio::test]
     async fn an_output_is_followed_to_its_end_and_read_again_afterwards() {
         let dir = tempfile::tempdir().unwrap();
-        let (outputs, build) = (BuildOutputs::new(dir.path()), BuildId::new());
+        let key = |byte| Zeroizing::new([byte; KEY_BYTES]);
+        let (outputs, build) = (BuildOutputs::new(dir.path(), key(1)), BuildId::new());
         let (progress, recording) = outputs.record(build);
         let secret = outputs.secret(build);
         let reading = outputs.follow(build, &secret).await.unwrap();
@@ -217,9 +198,10 @@ mod tests {
         let ((), (), followed) = tokio::join!(writing, recording, reading.collect());
         assert_eq!(read(followed), "one\ntwo\n");
         // A later process has the same key.
-        let later = BuildOutputs::new(dir.path());
+        let later = BuildOutputs::new(dir.path(), key(1));
         assert_eq!(read(later.follow(build, &secret).await.unwrap().collect().await), "one\ntwo\n");
         assert!(later.follow(build, "guessed").await.is_none());
         assert!(later.follow(BuildId::new(), &secret).await.is_none());
+        assert!(BuildOutputs::new(dir.path(), key(2)).follow(build, &secret).await.is_none());
     }
 }

@@ -77,10 +77,10 @@ impl Api {
     pub fn new(controller: Arc<Controller>, settings: ApiSettings, shutdown: CancellationToken) -> Self {
         Self {
             log_tokens: Arc::new(LogTokens::new(controller.derive_key("log sessions"))),
+            outputs: BuildOutputs::new(&settings.uploads, controller.derive_key("build outputs")),
             controller,
             rates: Arc::new(RateLimits::new(settings.requests_per_minute_max)),
             sources: Sources::new(&settings.uploads),
-            outputs: BuildOutputs::new(&settings.uploads),
             settings: Arc::new(settings),
             source_guard: source_fetch::refusal,
             resent: Arc::default(),
