@@ -3,7 +3,8 @@
 //! Nothing is kept for a session, and the key is derived from the platform's: a client whose stream breaks off as the control
 //! plane restarts goes on with the same URL.
 
-use ambo_model::{AccountId, AppId, Timestamp};
+use ambo_controller::accounts::{AccountError, Caller, Permission};
+use ambo_model::{AccountId, AppId, Timestamp, TokenId};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
@@ -11,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+use crate::error::ApiError;
+use crate::state::Api;
 
 /// Bytes of the signature.
 const SIGNATURE_BYTES: usize = 32;
@@ -22,6 +26,8 @@ pub(crate) struct LogGrant {
     pub(crate) id: Uuid,
     /// Who opened it. Whether they may still read is asked anew with every request.
     pub(crate) account: AccountId,
+    /// With which token: it ends with that.
+    pub(crate) token: Option<TokenId>,
     /// Of which app.
     pub(crate) app: AppId,
     /// Lines of the past.
@@ -34,6 +40,23 @@ pub(crate) struct LogGrant {
     pub(crate) source: Option<String>,
     /// Until when requests are taken. A stream that has begun goes on.
     pub(crate) until: Timestamp,
+}
+
+impl LogGrant {
+    /// Who opened it, if they may read the app still.
+    pub(crate) async fn caller(&self, api: &Api) -> Result<Option<Caller>, ApiError> {
+        let accounts = &api.controller.accounts;
+        let caller = match self.token {
+            Some(token) => match accounts.caller_by_token_id(self.account, token, api.now()).await {
+                Err(AccountError::TokenUnknown) => None,
+                caller => Some(caller?),
+            },
+            None => accounts.caller_by_id(self.account).await?,
+        };
+        let Some(caller) = caller else { return Ok(None) };
+        let found = api.controller.app_find(&caller, &self.app.to_string(), Permission::Read).await;
+        Ok(found.is_ok().then_some(caller))
+    }
 }
 
 /// Signs and reads grants.
@@ -88,6 +111,7 @@ mod tests {
         let grant = LogGrant {
             id: Uuid::new_v4(),
             account: AccountId::new(),
+            token: Some(TokenId::new()),
             app: AppId::new(),
             lines: 100,
             tail: true,

@@ -42,6 +42,7 @@ pub(crate) async fn create(
     let grant = LogGrant {
         id: Uuid::new_v4(),
         account: caller.account,
+        token: caller.token,
         app: app.id,
         lines: wanted.lines.unwrap_or(LINES_DEFAULT).min(LINES_MAX),
         tail: wanted.tail.unwrap_or(false),

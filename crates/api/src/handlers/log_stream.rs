@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::fmt::Write;
 use std::time::Duration;
 
-use ambo_controller::accounts::Permission;
 use ambo_logs::{LogFilter, LogRecord};
 use ambo_model::LogSource;
 use axum::body::Body;
@@ -39,9 +38,8 @@ pub(crate) async fn read(
 ) -> Result<Response, ApiError> {
     let over = || ApiError::not_found("this log session is over: open a new one").of_resource("log_session");
     let grant = api.log_tokens.read(&session, api.now()).ok_or_else(over)?;
-    // Whoever opened it may have lost the app since.
-    let caller = api.controller.accounts.caller_by_id(grant.account).await?.ok_or_else(over)?;
-    api.controller.app_find(&caller, &grant.app.to_string(), Permission::Read).await.map_err(|_| over())?;
+    // Whoever opened it may have lost the app since, or the token.
+    grant.caller(&api).await?.ok_or_else(over)?;
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let events = text("accept").is_some_and(|accept| accept.contains("text/event-stream"));
     let form = if events { Form::Events } else { Form::Lines };

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt::Write;
 use std::time::Duration;
 
-use ambo_controller::accounts::{Caller, Permission};
+use ambo_controller::accounts::Caller;
 use ambo_logs::{LogFilter, LogRecord};
 use ambo_model::{App, LogSource, ReleaseStatus, ReleaseVersion, Timestamp};
 use axum::body::Body;
@@ -37,6 +37,7 @@ pub(super) fn url(
     let grant = LogGrant {
         id: derived_id(&["release-output", &app.id.to_string(), &version.to_string()]),
         account: caller.account,
+        token: caller.token,
         app: app.id,
         lines: LINES_MAX,
         tail: true,
@@ -69,8 +70,7 @@ pub(crate) async fn read(State(api): State<Api>, Path(session): Path<String>) ->
     let grant = api.log_tokens.read(&session, api.now()).ok_or_else(over)?;
     let version =
         grant.dyno.as_deref().and_then(|version| version.parse().ok()).map(ReleaseVersion).ok_or_else(over)?;
-    let caller = api.controller.accounts.caller_by_id(grant.account).await?.ok_or_else(over)?;
-    api.controller.app_find(&caller, &grant.app.to_string(), Permission::Read).await.map_err(|_| over())?;
+    let caller = grant.caller(&api).await?.ok_or_else(over)?;
     let reading = Reading { api, caller, grant, version, seen: 0, ended: false };
     let chunks = stream::unfold(reading, Reading::next);
     let mut response = Response::new(Body::from_stream(chunks));

@@ -109,6 +109,19 @@ async fn a_tail_goes_on_resumes_and_ends_with_the_platform() {
 }
 
 #[tokio::test]
+async fn a_session_ends_with_the_token_that_opened_it() {
+    let world = World::new();
+    let ann = world.administrator().await;
+    let app = world.app(&ann, "photos").await;
+    let scope = ambo_controller::accounts::TokenScope::Deploy(app.id);
+    let lent = crate::world::Person { caller: ann.caller.clone(), token: world.token(&ann, scope).await };
+    let path = open(&world, &lent, json!({})).await;
+    assert_eq!(world.send(request(&path, false, None)).await.status, 200);
+    world.delete(&lent.token, "/oauth/sessions/~").await.expect(200);
+    assert_eq!(world.send(request(&path, false, None)).await.status, 404);
+}
+
+#[tokio::test]
 async fn a_session_ends_for_those_who_lost_the_app() {
     let world = World::new();
     let ann = world.administrator().await;

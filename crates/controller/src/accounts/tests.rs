@@ -151,8 +151,11 @@ async fn a_token_opens_its_account_until_it_ends_or_is_revoked() {
     let (token, secret) = world.accounts.token_create(&ann, request(None), later).await.unwrap();
     let listed = world.accounts.token_list(&ann, later).await.unwrap();
     assert_eq!(listed.len(), 2, "the first registration's token and the new one; the old one is over");
+    let by_id = |at| world.accounts.caller_by_token_id(ann.account, token.id, at);
+    assert_eq!(by_id(later).await.unwrap(), world.accounts.caller_by_token(&secret, later).await.unwrap());
     world.accounts.token_revoke(&ann, token.id).await.unwrap();
     assert!(world.accounts.caller_by_token(&secret, later).await.is_err());
+    assert!(matches!(by_id(later).await, Err(AccountError::TokenUnknown)));
     assert!(world.accounts.token_create(&ann, request(Some(0)), now()).await.is_err());
 }
 

@@ -134,6 +134,28 @@ impl Accounts {
         Ok(Caller { scope: found.value.scope, token: Some(found.value.id), ..Caller::of(&account) })
     }
 
+    /// Who holds the token of this id, for what was given out to it earlier.
+    ///
+    /// # Errors
+    /// `TokenUnknown` when the account has none such any more, or it is over.
+    pub async fn caller_by_token_id(
+        &self,
+        account: AccountId,
+        id: TokenId,
+        now: Timestamp,
+    ) -> Result<Caller, AccountError> {
+        let account = self.account_by_id(account).await?.ok_or(AccountError::TokenUnknown)?;
+        let caller = Caller::of(&account);
+        let found = match self.token_record(&caller, id).await {
+            Err(AccountError::NotFound(_)) => return Err(AccountError::TokenUnknown),
+            found => found?,
+        };
+        if found.value.is_over(now) {
+            return Err(AccountError::TokenUnknown);
+        }
+        Ok(Caller { scope: found.value.scope, token: Some(id), ..caller })
+    }
+
     /// The caller's tokens, oldest first, without those that are over.
     ///
     /// # Errors
