@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::world::{Answer, World};
+use crate::world::{Answer, DEADLINE, World};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ann@laptop";
 
@@ -108,11 +108,21 @@ async fn processes_are_scaled_limited_checked_restarted_and_stopped() {
         let dynos = dynos.as_array().unwrap();
         dynos.len() == 2 && dynos.iter().all(|dyno| dyno["state"] == "up" && dyno["size"] == "64M")
     };
-    let dynos = world.until(&ann.token, "/apps/photos/dynos", two_up).await;
+    // Each change above is a rollout: who is listed may have been replaced by the time that they are asked for.
+    let stays = async {
+        loop {
+            let dynos = world.until(&ann.token, "/apps/photos/dynos", two_up).await;
+            let by_id =
+                world.get(&ann.token, &format!("/apps/photos/dynos/{}", dynos[1]["id"].as_str().unwrap())).await;
+            if by_id.status != 404 {
+                return (dynos, by_id.expect(200));
+            }
+        }
+    };
+    let (dynos, second) = tokio::time::timeout(DEADLINE, stays).await.expect("the last rollout ends");
     assert_eq!(dynos[0]["name"], "worker.1");
     assert_eq!(dynos[0]["release"]["version"], 2);
-    let by_id = format!("/apps/photos/dynos/{}", dynos[1]["id"].as_str().unwrap());
-    assert_eq!(world.get(&ann.token, &by_id).await.expect(200)["name"], "worker.2");
+    assert_eq!(second["name"], "worker.2");
     world.delete(&ann.token, "/apps/photos/dynos").await.expect(202);
     world.delete(&ann.token, "/apps/photos/formations/worker").await.expect(202);
     world.delete(&ann.token, "/apps/photos/formations/nope").await.expect(422);
