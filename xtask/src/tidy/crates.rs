@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// A crate and those of ours that it may know. Development dependencies are free.
-const MAY_KNOW: [(&str, &[&str]); 17] = [
+const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("ambo-model", &[]),
     ("ambo-gitreceive", &["ambo-model"]),
     ("ambo-builder", &["ambo-model", "ambo-engine-docker"]),
@@ -19,6 +19,7 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("ambo-router", &["ambo-model"]),
     ("ambo-logs", &["ambo-model"]),
     ("ambo-store", &[]),
+    ("ambo-link", &["ambo-model"]),
     (
         "ambo-controller",
         &["ambo-model", "ambo-store", "ambo-gitreceive", "ambo-builder", "ambo-release", "ambo-scheduler", "ambo-logs"],
