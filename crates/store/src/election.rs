@@ -1,7 +1,7 @@
 //! One leader among candidates, on top of leases.
 //!
 //! A leader that stalls may learn late that it was replaced. So whatever only a leader may write goes through
-//! [`Leadership::guard`]: the store itself refuses it from a past leader.
+//! [`Leadership::guard`] or a [`FencedStore`](crate::FencedStore): the store itself refuses it from a past leader.
 
 use std::fmt;
 use std::sync::Arc;
@@ -122,11 +122,16 @@ impl Leadership {
         self.since
     }
 
+    /// What holds as long as this leadership does.
+    #[must_use]
+    pub fn fence(&self) -> Precondition {
+        Precondition::Unmodified { key: self.election.key.clone(), since: self.since }
+    }
+
     /// Makes a transaction fail with a conflict unless this leadership still holds.
     #[must_use]
     pub fn guard(&self, mut transaction: Transaction) -> Transaction {
-        let key = self.election.key.clone();
-        transaction.preconditions.insert(0, Precondition::Unmodified { key, since: self.since });
+        transaction.preconditions.insert(0, self.fence());
         transaction
     }
 

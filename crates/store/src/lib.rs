@@ -3,11 +3,13 @@
 //! What is absent here: no nouns of ours. The store keeps bytes under keys.
 
 pub mod election;
+mod fenced;
 mod limits;
 pub mod port;
 pub mod sqlite;
 
 pub use election::{Election, Leadership};
+pub use fenced::FencedStore;
 pub use port::{
     Committed, Entry, Event, LeaseId, Listing, Operation, Page, Precondition, Revision, Store, StoreError, Transaction,
     Watch,

@@ -243,6 +243,9 @@ pub enum StoreError {
     /// The lease has ended.
     #[error("the lease has ended")]
     LeaseGone,
+    /// Another leads the platform now; nothing was changed. A retry changes nothing: see `FencedStore`.
+    #[error("another controller leads the platform now: ask again, and it answers")]
+    Deposed,
     /// The disk is full: nothing was changed.
     #[error("the platform's disk is full: free some space on its machine and try again")]
     DiskFull,
