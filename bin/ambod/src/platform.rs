@@ -101,6 +101,7 @@ impl Platform {
             scheduler: Arc::new(DockerScheduler::new(engine, scheduler_settings(settings, data, &login)?)),
             builder,
             routes: Arc::new(LocalRoutes(router.handle())),
+            dialer: Arc::new(ambo_controller::ports::DirectDialer),
             artifacts: Arc::new(artifacts.clone()),
             logs: logs.clone(),
         };

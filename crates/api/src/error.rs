@@ -176,6 +176,7 @@ impl From<RecordError> for ApiError {
             }
             RecordError::Store(StoreError::Limit(text)) => Self::invalid(text.clone()),
             RecordError::Store(StoreError::DiskFull) => Self::disk_full(),
+            RecordError::Store(StoreError::Deposed) => Self::unavailable(error.to_string()),
             RecordError::Store(
                 StoreError::Compacted(_) | StoreError::WatchLagged | StoreError::LeaseGone | StoreError::Backend { .. },
             )

@@ -14,7 +14,7 @@ use crate::accounts::Accounts;
 use crate::attach::AttachSessions;
 use crate::board::Board;
 use crate::nudge::Nudges;
-use crate::ports::{Artifacts, Routes};
+use crate::ports::{Artifacts, Dialer, Routes};
 use crate::settings::ControllerSettings;
 use crate::turns::Turns;
 use crate::vault::Vault;
@@ -29,6 +29,8 @@ pub struct Stations {
     pub builder: Arc<dyn ImageBuilder>,
     /// Sends requests to instances.
     pub routes: Arc<dyn Routes>,
+    /// Reaches instances.
+    pub dialer: Arc<dyn Dialer>,
     /// Keeps images and repositories.
     pub artifacts: Arc<dyn Artifacts>,
     /// Keeps log lines.
@@ -41,6 +43,7 @@ pub struct Controller {
     pub(crate) scheduler: Arc<dyn Scheduler>,
     pub(crate) builder: Arc<dyn ImageBuilder>,
     pub(crate) routes: Arc<dyn Routes>,
+    pub(crate) dialer: Arc<dyn Dialer>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
     /// Log lines of apps.
     pub logs: Arc<LogStore>,
@@ -85,6 +88,7 @@ impl Controller {
             scheduler: stations.scheduler,
             builder: stations.builder,
             routes: stations.routes,
+            dialer: stations.dialer,
             artifacts: stations.artifacts,
             logs: stations.logs,
             accounts,

@@ -1,9 +1,13 @@
 //! What the control plane needs from stations that it does not own.
 
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ambo_model::{AppId, Hostname, ImageDigest, InstanceId, RouteTable, Secret};
 use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 /// The router, or all of them.
 #[async_trait]
@@ -14,6 +18,40 @@ pub trait Routes: Send + Sync + 'static {
     async fn certificates_publish(&self, certificates: Vec<ServedCertificate>);
     /// Waits until no request is in flight to any of these, or the deadline has passed.
     async fn instances_drained(&self, instances: &[InstanceId], deadline: Duration);
+}
+
+/// The way to instances: wherever the engine has put them, and whatever lies between.
+#[async_trait]
+pub trait Dialer: Send + Sync + 'static {
+    /// Connects to an instance. To be dropped by whoever has waited long enough.
+    async fn dial(&self, endpoint: SocketAddr) -> Result<Box<dyn Connection>, DialError>;
+}
+
+/// A connection to an instance.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The instance does not take it.
+    #[error(transparent)]
+    Instance(io::Error),
+    /// The platform's own way to it is interrupted, which says nothing of the instance.
+    #[error("the platform cannot reach instances now")]
+    Way(#[source] io::Error),
+}
+
+/// Straight to the instance: one machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DirectDialer;
+
+#[async_trait]
+impl Dialer for DirectDialer {
+    async fn dial(&self, endpoint: SocketAddr) -> Result<Box<dyn Connection>, DialError> {
+        Ok(Box::new(TcpStream::connect(endpoint).await.map_err(DialError::Instance)?))
+    }
 }
 
 /// A certificate with the hosts that it is shown for.

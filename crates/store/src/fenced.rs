@@ -24,7 +24,8 @@ impl FencedStore {
     /// Fences `inner` with a leadership's [`fence`](crate::Leadership::fence).
     #[must_use]
     pub fn new(inner: Arc<dyn Store>, fence: Precondition) -> Self {
-        let (Precondition::Absent { key } | Precondition::Present { key } | Precondition::Unmodified { key, .. }) = &fence;
+        let (Precondition::Absent { key } | Precondition::Present { key } | Precondition::Unmodified { key, .. }) =
+            &fence;
         Self { inner, fence_key: key.clone(), fence }
     }
 }

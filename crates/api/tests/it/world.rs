@@ -219,6 +219,7 @@ impl World {
             scheduler: Arc::new(engine.clone()),
             builder: builder.clone(),
             routes: Arc::new(NoRouter),
+            dialer: Arc::new(ambo_controller::ports::DirectDialer),
             artifacts: Arc::new(NoArtifacts),
             logs: Arc::new(LogStore::open(&dir.path().join("logs"), LogSettings::default()).unwrap()),
         };

@@ -8,48 +8,77 @@ use ambo_model::{HealthCheck, Instance, InstanceState, Probe, Timestamp};
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+
+use crate::ports::{Connection, DialError, Dialer};
+
+/// Why an instance did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The second half of a sentence about the instance, for people.
+    Instance(String),
+    /// It could not be asked; that says nothing of it.
+    Unasked(String),
+}
+
+impl Failure {
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Instance(text) | Self::Unasked(text) => text,
+        }
+    }
+}
 
 /// Asks an instance once.
 ///
 /// # Errors
-/// With the second half of a sentence about the instance, for people.
-pub(crate) async fn probe(instance: &Instance, check: &HealthCheck, now: Timestamp) -> Result<(), String> {
+/// With what is wrong with it.
+pub(crate) async fn probe(
+    dialer: &dyn Dialer,
+    instance: &Instance,
+    check: &HealthCheck,
+    now: Timestamp,
+) -> Result<(), Failure> {
     if instance.state != InstanceState::Running {
-        return Err("is not running".to_owned());
+        return Err(Failure::Instance("is not running".to_owned()));
     }
     let timeout = Duration::from_secs(u64::from(check.timeout_seconds));
     match &check.probe {
         Probe::Uptime { seconds } => uptime(instance, *seconds, now),
-        Probe::Tcp => within(timeout, tcp(endpoint(instance)?)).await.map(drop),
-        Probe::Http { path } => within(timeout, http(endpoint(instance)?, path)).await,
+        Probe::Tcp => within(timeout, tcp(dialer, endpoint(instance)?)).await.map(drop),
+        Probe::Http { path } => within(timeout, http(dialer, endpoint(instance)?, path)).await,
     }
 }
 
-fn endpoint(instance: &Instance) -> Result<SocketAddr, String> {
-    instance.endpoint.ok_or_else(|| "has no address yet".to_owned())
+fn endpoint(instance: &Instance) -> Result<SocketAddr, Failure> {
+    instance.endpoint.ok_or_else(|| Failure::Instance("has no address yet".to_owned()))
 }
 
-fn uptime(instance: &Instance, seconds: u32, now: Timestamp) -> Result<(), String> {
+fn uptime(instance: &Instance, seconds: u32, now: Timestamp) -> Result<(), Failure> {
     let up = instance.started_at.map_or(0, |started| now.as_second() - started.as_second());
-    if up >= i64::from(seconds) { Ok(()) } else { Err(format!("has not been up for {seconds} s yet")) }
+    if up >= i64::from(seconds) {
+        Ok(())
+    } else {
+        Err(Failure::Instance(format!("has not been up for {seconds} s yet")))
+    }
 }
 
-async fn within<T>(timeout: Duration, asked: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    tokio::time::timeout(timeout, asked)
-        .await
-        .unwrap_or_else(|_| Err(format!("did not answer its health check within {} s", timeout.as_secs())))
+async fn within<T>(timeout: Duration, asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let late = || Failure::Instance(format!("did not answer its health check within {} s", timeout.as_secs()));
+    tokio::time::timeout(timeout, asked).await.unwrap_or_else(|_| Err(late()))
 }
 
-async fn tcp(endpoint: SocketAddr) -> Result<TcpStream, String> {
-    TcpStream::connect(endpoint)
-        .await
-        .map_err(|error| format!("does not listen on $PORT {} ({error})", endpoint.port()))
+async fn tcp(dialer: &dyn Dialer, endpoint: SocketAddr) -> Result<Box<dyn Connection>, Failure> {
+    dialer.dial(endpoint).await.map_err(|error| match error {
+        DialError::Instance(error) => {
+            Failure::Instance(format!("does not listen on $PORT {} ({error})", endpoint.port()))
+        }
+        DialError::Way(error) => Failure::Unasked(format!("could not be asked ({error})")),
+    })
 }
 
-async fn http(endpoint: SocketAddr, path: &str) -> Result<(), String> {
-    let failed = |error: &dyn std::fmt::Display| format!("did not answer GET {path} ({error})");
-    let stream = tcp(endpoint).await?;
+async fn http(dialer: &dyn Dialer, endpoint: SocketAddr, path: &str) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Instance(format!("did not answer GET {path} ({error})"));
+    let stream = tcp(dialer, endpoint).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.map_err(|e| failed(&e))?;
     let request = hyper::Request::get(path)
@@ -65,12 +94,13 @@ async fn http(endpoint: SocketAddr, path: &str) -> Result<(), String> {
         _ = connection.as_mut() => answer.await,
     };
     let status = answer.map_err(|error| failed(&error))?.status();
-    if status.as_u16() < 400 { Ok(()) } else { Err(format!("answered GET {path} with {status}")) }
+    if status.as_u16() < 400 { Ok(()) } else { Err(Failure::Instance(format!("answered GET {path} with {status}"))) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::DirectDialer;
     use ambo_model::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -95,6 +125,10 @@ mod tests {
         HealthCheck { probe, ..HealthCheck::default_for(&ProcessType::web()) }
     }
 
+    async fn asked(instance: &Instance, check: &HealthCheck, now: Timestamp) -> Result<(), String> {
+        probe(&DirectDialer, instance, check, now).await.map_err(Failure::into_text)
+    }
+
     async fn answering(status: &'static str) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -112,9 +146,9 @@ mod tests {
     async fn http_is_healthy_below_400_only() {
         let path = || Probe::Http { path: "/up".into() };
         let good = answering("204 No Content").await;
-        assert_eq!(probe(&instance(Some(good)), &check(path()), Timestamp::UNIX_EPOCH).await, Ok(()));
+        assert_eq!(asked(&instance(Some(good)), &check(path()), Timestamp::UNIX_EPOCH).await, Ok(()));
         let bad = answering("500 Oops").await;
-        let error = probe(&instance(Some(bad)), &check(path()), Timestamp::UNIX_EPOCH).await.unwrap_err();
+        let error = asked(&instance(Some(bad)), &check(path()), Timestamp::UNIX_EPOCH).await.unwrap_err();
         assert!(error.contains("answered GET /up with 500"), "{error}");
     }
 
@@ -129,21 +163,35 @@ mod tests {
             std::future::pending::<()>().await;
         });
         let path = Probe::Http { path: "/".into() };
-        assert_eq!(probe(&instance(Some(address)), &check(path), Timestamp::UNIX_EPOCH).await, Ok(()));
+        assert_eq!(asked(&instance(Some(address)), &check(path), Timestamp::UNIX_EPOCH).await, Ok(()));
     }
 
     #[tokio::test]
     async fn a_closed_port_is_named() {
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let error = probe(&instance(Some(closed)), &check(Probe::Tcp), Timestamp::UNIX_EPOCH).await.unwrap_err();
+        let error = asked(&instance(Some(closed)), &check(Probe::Tcp), Timestamp::UNIX_EPOCH).await.unwrap_err();
         assert!(error.contains(&format!("does not listen on $PORT {}", closed.port())), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_interrupted_way_says_nothing_of_the_instance() {
+        struct Interrupted;
+        #[async_trait::async_trait]
+        impl Dialer for Interrupted {
+            async fn dial(&self, _: SocketAddr) -> Result<Box<dyn Connection>, DialError> {
+                Err(DialError::Way(std::io::ErrorKind::ConnectionRefused.into()))
+            }
+        }
+        let instance = instance(Some(([127, 0, 0, 1], 1).into()));
+        let failure = probe(&Interrupted, &instance, &check(Probe::Tcp), Timestamp::UNIX_EPOCH).await.unwrap_err();
+        assert!(matches!(failure, Failure::Unasked(_)), "{failure:?}");
     }
 
     #[tokio::test]
     async fn a_worker_is_healthy_once_it_has_stayed_up() {
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         let check = check(Probe::Uptime { seconds: 3 });
-        assert!(probe(&instance(None), &check, at(2)).await.is_err());
-        assert!(probe(&instance(None), &check, at(3)).await.is_ok());
+        assert!(asked(&instance(None), &check, at(2)).await.is_err());
+        assert!(asked(&instance(None), &check, at(3)).await.is_ok());
     }
 }

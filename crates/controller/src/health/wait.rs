@@ -8,7 +8,7 @@ use ambo_release::{RolloutPlan, Wanted};
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::probe::probe;
+use super::probe::{Failure, probe};
 use crate::controller::Controller;
 use crate::rollout::RolloutError;
 
@@ -72,12 +72,12 @@ impl Controller {
         let check = app.formation.health_check(&wanted.workload.process);
         let now = Timestamp::now();
         let unknown = ours.iter().filter(|instance| !healthy.contains(&instance.id));
-        let asked = join_all(unknown.map(|instance| ask(instance, &check, now))).await;
+        let asked = join_all(unknown.map(|instance| self.ask(instance, &check, now))).await;
         let mut unready = None;
         for (instance, answer) in asked {
             match answer {
                 Ok(()) => drop(healthy.insert(instance.id.clone())),
-                Err(why) => unready = Some((Some(instance.clone()), why)),
+                Err(failure) => unready = Some((Some(instance.clone()), failure.into_text())),
             }
         }
         let ready = ours.iter().filter(|instance| healthy.contains(&instance.id)).count();
@@ -85,6 +85,15 @@ impl Controller {
             return Ok(None);
         }
         Ok(Some(unready.unwrap_or((None, "has not been started by the engine".to_owned()))))
+    }
+
+    async fn ask<'a>(
+        &self,
+        instance: &'a Instance,
+        check: &HealthCheck,
+        now: Timestamp,
+    ) -> (&'a Instance, Result<(), Failure>) {
+        (instance, probe(&*self.dialer, instance, check, now).await)
     }
 
     async fn too_late(
@@ -100,10 +109,6 @@ impl Controller {
             None => RolloutError::Unhealthy { name: workload.process.to_string(), what, last_lines: Vec::new() },
         }
     }
-}
-
-async fn ask<'a>(instance: &'a Instance, check: &HealthCheck, now: Timestamp) -> (&'a Instance, Result<(), String>) {
-    (instance, probe(instance, check, now).await)
 }
 
 /// How an instance of a rollout has ended, if it has. A first restart is an end: a good release starts once.

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use crate::board::Verdict;
 use crate::controller::Controller;
 use crate::error::{ControllerError, chain};
-use crate::health::probe::probe;
+use crate::health::probe::{Failure, probe};
 use crate::keys;
 use crate::records::list;
 
@@ -63,9 +63,13 @@ impl Controller {
 
     /// Asks one instance. True when it has come into rotation or left it.
     async fn instance_ask(&self, instance: &Instance, check: &HealthCheck) -> bool {
-        match probe(instance, check, Timestamp::now()).await {
+        match probe(&*self.dialer, instance, check, Timestamp::now()).await {
             Ok(()) => self.board.healthy(&instance.id),
-            Err(why) => {
+            Err(Failure::Unasked(why)) => {
+                tracing::debug!(instance = %instance.id, why, "its health is as it was");
+                false
+            }
+            Err(Failure::Instance(why)) => {
                 let start = Duration::from_secs(u64::from(check.start_seconds));
                 let verdict = self.board.failed(&instance.id, check.failures_max, start);
                 if verdict == Verdict::Unhealthy {

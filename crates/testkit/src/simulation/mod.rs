@@ -226,6 +226,7 @@ impl Plane {
             scheduler: line(),
             builder: line(),
             routes: line(),
+            dialer: Arc::new(ambo_controller::ports::DirectDialer),
             artifacts: line(),
             logs: Arc::new(logs),
         };
