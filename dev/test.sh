@@ -14,6 +14,7 @@ setup() {
     python3 -m pip --version >/dev/null 2>&1 || dev/packages.sh python3-pip
     dev/packages.sh libssl-dev pkg-config
     dev/packages.sh docker.io iptables curl ca-certificates openssh-client skopeo mmdebstrap iproute2 procps wrk
+    dev/object-stores.sh
     dev/engine.sh up
     dev/bases.sh
 }

@@ -6,11 +6,12 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// A crate and those of ours that it may know. Development dependencies are free.
-const MAY_KNOW: [(&str, &[&str]); 18] = [
+const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("ambo-model", &[]),
-    ("ambo-gitreceive", &["ambo-model"]),
+    ("ambo-blobs", &["ambo-model"]),
+    ("ambo-gitreceive", &["ambo-model", "ambo-blobs"]),
     ("ambo-builder", &["ambo-model", "ambo-engine-docker"]),
-    ("ambo-registry", &["ambo-model"]),
+    ("ambo-registry", &["ambo-model", "ambo-blobs"]),
     ("ambo-release", &["ambo-model"]),
     ("ambo-scheduler", &["ambo-model"]),
     ("ambo-engine-docker", &[]),
