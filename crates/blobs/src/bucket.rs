@@ -1,6 +1,7 @@
 //! A bucket: objects under keys.
 
 use std::fmt;
+use std::io::{self, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,13 +13,19 @@ use object_store::memory::InMemory;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{
-    GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion,
+    GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    PutPayload, UpdateVersion,
 };
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::sync::Semaphore;
+use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use crate::error::BlobsError;
 use crate::file::PARTS_AT_A_TIME;
+
+/// Size of the pieces in which a local file is read, in bytes.
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// Content as it is read, in pieces as they come from the store.
 pub type ByteStream = BoxStream<'static, Result<Bytes, BlobsError>>;
@@ -189,8 +196,23 @@ impl Bucket {
     pub(crate) async fn stream(&self, key: &str, options: GetOptions) -> Result<Option<ByteStream>, BlobsError> {
         let result = self.store.get_opts(&self.path(key)?, options).await;
         let Some(result) = self.found(result, "read", key)? else { return Ok(None) };
+        if matches!(result.payload, GetResultPayload::File(..)) {
+            return self.file_stream(key, result).await.map(Some);
+        }
         let (bucket, key) = (self.clone(), key.to_owned());
         Ok(Some(result.into_stream().map_err(move |error| bucket.failed("read", &key, error)).boxed()))
+    }
+
+    /// A file's pieces, larger than the ones that it comes in by itself.
+    async fn file_stream(&self, key: &str, result: GetResult) -> Result<ByteStream, BlobsError> {
+        let range = result.range.clone();
+        let GetResultPayload::File(file, _) = result.payload else { return Ok(futures::stream::empty().boxed()) };
+        let (bucket, key) = (self.clone(), key.to_owned());
+        let failed = move |error: io::Error| bucket.failed("read", &key, error);
+        let mut file = tokio::fs::File::from_std(file);
+        file.set_max_buf_size(PIECE_BYTES);
+        file.seek(SeekFrom::Start(range.start)).await.map_err(&failed)?;
+        Ok(ReaderStream::with_capacity(file.take(range.end - range.start), PIECE_BYTES).map_err(failed).boxed())
     }
 
     /// Looks an object up.

@@ -25,6 +25,22 @@ impl BlobsError {
         self.causes().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| is_full(cause.kind()))
     }
 
+    /// The object's key, from the bucket's own root.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether something was missing that had to be there: the bucket, or a directory.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        let missing = |error: &object_store::Error| matches!(error, object_store::Error::NotFound { .. });
+        self.causes()
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .any(|io| io.kind() == io::ErrorKind::NotFound)
+            || self.causes().filter_map(|cause| cause.downcast_ref()).any(missing)
+    }
+
     /// Whether the store has answered, and will not do it however often it is asked: wrong credentials, no such bucket, no
     /// conditional writes.
     #[must_use]

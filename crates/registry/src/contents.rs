@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambo_model::Timestamp;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 
 use crate::digest::Digest;
 use crate::error::Error;
@@ -24,12 +24,14 @@ pub(crate) struct Contents {
     /// Links are made and renewed under a shared lock, which is never held while a client sends. The collector deletes
     /// each object under an exclusive lock, after a second look at its age. So a push never relies on what is swept.
     pub(crate) gate: RwLock<()>,
+    /// Held from looking at a tag until it is written, so that nobody but another process can come between.
+    pub(crate) tagging: Mutex<()>,
     renew_after: Duration,
 }
 
 impl Contents {
     pub(crate) fn new(store: Arc<dyn BlobStore>, grace: Duration) -> Self {
-        Self { store, gate: RwLock::new(()), renew_after: grace / RENEW_PART }
+        Self { store, gate: RwLock::new(()), tagging: Mutex::new(()), renew_after: grace / RENEW_PART }
     }
 
     /// Makes an object young, so that no collection takes it for the length of the grace period. `false`: it is gone.

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::access::Denied;
 use crate::digest::{Digest, DigestError};
-use crate::name::{Reference, RepositoryName, RepositoryNameError};
+use crate::name::{Reference, RepositoryName, RepositoryNameError, Tag};
 use crate::store::StoreError;
 
 /// Most errors that one answer lists.
@@ -54,6 +54,8 @@ pub(crate) enum Error {
     ManifestTooLarge(ByteSize),
     #[error("manifest `{0}` is not in this repository")]
     ManifestUnknown(Reference),
+    #[error("tag `{0}` was written by another controller meanwhile: push again")]
+    TagMoved(Tag),
     #[error("`{0}` is neither a tag nor a digest")]
     ReferenceInvalid(String),
     #[error(transparent)]
@@ -92,7 +94,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full { .. } => Self::Full,
-            failed @ StoreError::Failed { .. } => Self::Store(failed),
+            failed @ (StoreError::Failed { .. } | StoreError::Bucket(_)) => Self::Store(failed),
         }
     }
 }
@@ -137,7 +139,7 @@ impl Error {
             Self::Full => (StatusCode::INSUFFICIENT_STORAGE, "STORAGE_FULL"),
             Self::BodyStalled(_) => (StatusCode::REQUEST_TIMEOUT, "BLOB_UPLOAD_INVALID"),
             Self::BodyBroken(_) => (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
-            Self::Access(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
+            Self::Access(_) | Self::TagMoved(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
             Self::Staging(_) | Self::Store(_) | Self::Damaged(_) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
         }
     }
@@ -172,7 +174,7 @@ impl Error {
             }
             Self::RangeUnsatisfiable { size, .. } => vec![(http::header::CONTENT_RANGE, format!("bytes */{size}"))],
             Self::Throttled { retry_after, .. } => vec![(RETRY_AFTER, retry_after.as_secs().max(1).to_string())],
-            Self::UploadBusy | Self::UploadsTooMany { .. } => vec![(RETRY_AFTER, "5".to_owned())],
+            Self::UploadBusy | Self::UploadsTooMany { .. } | Self::TagMoved(_) => vec![(RETRY_AFTER, "5".to_owned())],
             _ => Vec::new(),
         }
     }

@@ -38,5 +38,5 @@ pub use manifest::{MANIFEST_BYTES_MAX, MANIFEST_REFERENCES_MAX};
 pub use name::{REPOSITORY_NAME_CHARS_MAX, RepositoryName, RepositoryNameError, TAG_CHARS_MAX, Tag};
 pub use registry::{Registry, RegistryError, Usage};
 pub use settings::{GRACE_MIN, Settings};
-pub use store::{BlobStore, ByteStream, DiskBlobStore, ObjectBlobStore, Stat, StoreError};
+pub use store::{BlobStore, ByteStream, DiskBlobStore, ObjectBlobStore, Seen, Stat, StoreError};
 pub use token::{TOKEN_SCOPES_MAX, TokenKey};

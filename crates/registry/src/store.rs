@@ -10,6 +10,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
+use ambo_blobs::{BlobsError, Version};
 use ambo_model::Timestamp;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -32,6 +33,10 @@ pub struct Stat {
     pub modified: Timestamp,
 }
 
+/// What a small object was when it was looked at; what [`BlobStore::replace`] wants to be still there.
+#[derive(Debug, Clone)]
+pub struct Seen(pub(crate) Option<Version>);
+
 /// Why the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -52,6 +57,15 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The bucket failed. A retry may help.
+    #[error(transparent)]
+    Bucket(BlobsError),
+}
+
+impl From<BlobsError> for StoreError {
+    fn from(error: BlobsError) -> Self {
+        if error.is_full() { Self::Full { key: error.key().to_owned() } } else { Self::Bucket(error) }
+    }
 }
 
 impl StoreError {
@@ -64,35 +78,38 @@ impl StoreError {
         let (key, source) = (key.into(), source.into());
         if is_full(source.as_ref()) { Self::Full { key } } else { Self::Failed { doing, key, source } }
     }
-
-    /// Whether a file or directory was missing.
-    fn is_not_found(&self) -> bool {
-        match self {
-            Self::Full { .. } => false,
-            Self::Failed { source, .. } => io_kinds(source.as_ref()).any(|kind| kind == io::ErrorKind::NotFound),
-        }
-    }
 }
 
 /// Whether an error, or what caused it, is a full disk or an exceeded quota.
 fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
-    io_kinds(error).any(|kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
-}
-
-/// The kinds of the IO errors among an error and its causes.
-fn io_kinds<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = io::ErrorKind> + 'a {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.filter_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind)
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|error| {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    })
 }
 
 /// Keeps objects. Keys are relative, `/` between their parts, characters of digests, tags and ids only.
 ///
 /// Contract (`tests/it/store.rs` runs it over every implementation): a write is atomic and durable when it returns; a
 /// reader sees the old object or the new one; a failed write leaves nothing that a listing shows.
+///
+/// One process at a time writes, but where the store is not this machine's, a request of one that has died may still come
+/// in. What it can do then: contents and links say what their key says already, so writing them late changes nothing;
+/// touching late only makes things younger. Tags may move, so they are written by [`Self::replace`]. And a late deletion
+/// is one that the dead process had planned before its successor could look at the object: a store gives up what is under
+/// way for longer than [`ambo_blobs::UNDERWAY_DURATION_MAX`], which no successor is faster than.
 #[async_trait]
 pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// Writes a small object whole, over what was there.
     async fn put(&self, key: &str, content: Bytes) -> Result<(), StoreError>;
+
+    /// Reads a small object that may change, with what must be shown to replace it.
+    async fn look(&self, key: &str) -> Result<(Option<Bytes>, Seen), StoreError>;
+
+    /// Writes a small object whole, unless another process has written it since it was `seen`: `false`, and it stays as
+    /// that one left it. A content is like no other that was ever written there.
+    async fn replace(&self, key: &str, seen: &Seen, content: Bytes) -> Result<bool, StoreError>;
 
     /// Moves a finished local file into the store, over what was there. The object's age starts now. The file is gone
     /// afterwards when this succeeds, and untouched when it fails.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use uuid::Uuid;
 
 use crate::contents::Contents;
 use crate::digest::Digest;
@@ -11,7 +12,14 @@ use crate::name::Tag;
 
 impl Contents {
     pub(crate) async fn tag_put(&self, repository: &Repository, tag: &Tag, digest: &Digest) -> Result<(), Error> {
-        Ok(self.store.put(&repository.tag(tag), Bytes::from(digest.to_string())).await?)
+        let _alone = self.tagging.lock().await;
+        let key = repository.tag(tag);
+        let (_, seen) = self.store.look(&key).await?;
+        let content = format!("{digest}\n{}", Uuid::new_v4().simple());
+        match self.store.replace(&key, &seen, Bytes::from(content)).await? {
+            true => Ok(()),
+            false => Err(Error::TagMoved(tag.clone())),
+        }
     }
 
     pub(crate) async fn tag_resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Error> {
@@ -47,7 +55,7 @@ impl Contents {
     }
 }
 
-/// What a tag's object says it stands for.
+/// What a tag's object says it stands for. A second line is like no other, so that no two contents of a tag are equal.
 pub(crate) fn parse_target(content: &[u8]) -> Option<Digest> {
-    Digest::parse(std::str::from_utf8(content).ok()?).ok()
+    Digest::parse(std::str::from_utf8(content).ok()?.lines().next()?).ok()
 }

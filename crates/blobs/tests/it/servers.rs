@@ -27,6 +27,7 @@ pub(crate) struct ObjectServer {
     pub(crate) settings: String,
     pub(crate) variables: Vec<(String, String)>,
     /// Where the S3 server keeps its objects.
+    #[allow(dead_code, reason = "not every program that includes this file looks there")]
     pub(crate) scratch: TempDir,
 }
 
@@ -90,24 +91,30 @@ fn command(program: PathBuf) -> Command {
     command
 }
 
-/// Runs a server until it says at which address it listens.
+/// Runs a server until it says at which address it listens. It is a thread's child that lives as long as the server, since
+/// the server ends with that thread.
+#[allow(clippy::zombie_processes, reason = "whoever drops the server waits for it")]
 fn start(mut command: Command) -> (Child, String) {
-    let mut child = command.spawn().expect("`setpriv` is missing: install package `util-linux`");
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    let address = loop {
-        line.clear();
-        if lines.read_line(&mut line).unwrap() == 0 {
-            panic!("{command:?} does not run: install it with `dev/object-stores.sh`");
+    let (sender, started) = std::sync::mpsc::sync_channel(1);
+    let shown = format!("{command:?}");
+    std::thread::spawn(move || {
+        let mut child = command.spawn().expect("`setpriv` is missing: install package `util-linux`");
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while lines.read_line(&mut line).unwrap() > 0 {
+            if let Some((_, address)) = line.split_once("http://127.0.0.1:") {
+                let port: String = address.chars().take_while(char::is_ascii_digit).collect();
+                sender.send((child, format!("127.0.0.1:{port}"))).unwrap();
+                break;
+            }
+            line.clear();
         }
-        if let Some((_, address)) = line.split_once("http://127.0.0.1:") {
-            let port: String = address.chars().take_while(char::is_ascii_digit).collect();
-            break format!("127.0.0.1:{port}");
-        }
-    };
-    // Whatever else it says is read, so that it can go on; this ends with it.
-    std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-    (child, address)
+        drop(sender);
+        // Whatever else it says is read, so that it can go on.
+        std::io::copy(&mut lines, &mut std::io::sink())
+    });
+    let started = started.recv();
+    started.unwrap_or_else(|_| panic!("{shown} does not run: install it with `dev/object-stores.sh`"))
 }
 
 fn container_create(address: &str) {

@@ -13,6 +13,9 @@ use crate::manifest::Manifest;
 use crate::name::Tag;
 use crate::tag::parse_target;
 
+/// Tags and manifests that are read at a time: a far store takes its time for each.
+const READS_AT_A_TIME: usize = 16;
+
 /// Everything in the registry, with its age.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inventory {
@@ -59,32 +62,28 @@ impl Contents {
                 inventory.contents.insert(digest, ContentEntry { modified: stat.modified, size: stat.size });
             }
         }
-        let mut links = self.store.list(layout::APPS);
-        while let Some(stat) = links.try_next().await? {
-            let Some((repository, item)) = layout::item(&stat.key) else { continue };
-            self.inventory_add(&mut inventory, repository, item, stat.modified).await?;
+        let links = self.store.list(layout::APPS).map_err(Error::from).try_filter_map(|stat| {
+            std::future::ready(Ok(layout::item(&stat.key).map(|(repository, item)| (repository, item, stat.modified))))
+        });
+        let observed = links.map_ok(|(repository, item, modified)| async move {
+            let observed = self.item_observe(&repository, item, modified).await?;
+            Ok((repository, observed))
+        });
+        let mut observed = std::pin::pin!(observed.try_buffer_unordered(READS_AT_A_TIME));
+        while let Some((repository, observed)) = observed.try_next().await? {
+            inventory.repositories.entry(repository).or_default().add(observed);
         }
         Ok(inventory)
     }
 
-    async fn inventory_add(
-        &self,
-        inventory: &mut Inventory,
-        repository: Repository,
-        item: Item,
-        modified: Timestamp,
-    ) -> Result<(), Error> {
-        let holdings = inventory.repositories.entry(repository.clone()).or_default();
-        match item {
-            Item::Blob(digest) => {
-                holdings.blobs.insert(digest, modified);
-            }
-            Item::Referrer { subject, digest } => {
-                holdings.referrers.insert((subject, digest), modified);
-            }
+    /// Reads what an item's key does not say.
+    async fn item_observe(&self, repository: &Repository, item: Item, modified: Timestamp) -> Result<Observed, Error> {
+        Ok(match item {
+            Item::Blob(digest) => Observed::Blob(digest, modified),
+            Item::Referrer { subject, digest } => Observed::Referrer(subject, digest, modified),
             Item::Tag(tag) => {
                 let target = self.store.get(&repository.tag(&tag)).await?.and_then(|content| parse_target(&content));
-                holdings.tags.insert(tag, TagEntry { modified, target });
+                Observed::Tag(tag, TagEntry { modified, target })
             }
             Item::Manifest(digest) => {
                 let body = self.store.get(&layout::content(&digest)).await?;
@@ -98,9 +97,28 @@ impl Contents {
                     },
                     None => ManifestEntry { modified, needs: Vec::new(), subject: None },
                 };
-                holdings.manifests.insert(digest, entry);
+                Observed::Manifest(digest, entry)
             }
+        })
+    }
+}
+
+/// An item with what was read of it.
+enum Observed {
+    Blob(Digest, Timestamp),
+    /// Subject, then who refers to it.
+    Referrer(Digest, Digest, Timestamp),
+    Tag(Tag, TagEntry),
+    Manifest(Digest, ManifestEntry),
+}
+
+impl Holdings {
+    fn add(&mut self, observed: Observed) {
+        match observed {
+            Observed::Blob(digest, modified) => drop(self.blobs.insert(digest, modified)),
+            Observed::Referrer(subject, digest, modified) => drop(self.referrers.insert((subject, digest), modified)),
+            Observed::Tag(tag, entry) => drop(self.tags.insert(tag, entry)),
+            Observed::Manifest(digest, entry) => drop(self.manifests.insert(digest, entry)),
         }
-        Ok(())
     }
 }

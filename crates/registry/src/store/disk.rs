@@ -4,16 +4,16 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::SystemTime;
 
+use ambo_blobs::{BlobSettings, Bucket, Variables};
 use ambo_model::Timestamp;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use object_store::local::LocalFileSystem;
+use futures::{StreamExt, TryStreamExt};
 
-use super::{BlobStore, ByteStream, ObjectBlobStore, Stat, StoreError};
+use super::{BlobStore, ByteStream, Seen, Stat, StoreError, objects};
 
 /// How often a write is tried whose directory a concurrent delete takes away as empty.
 const WRITE_TRIES_MAX: u32 = 32;
@@ -22,7 +22,7 @@ const WRITE_TRIES_MAX: u32 = 32;
 #[derive(Debug, Clone)]
 pub struct DiskBlobStore {
     root: PathBuf,
-    objects: ObjectBlobStore,
+    bucket: Bucket,
 }
 
 impl DiskBlobStore {
@@ -35,11 +35,9 @@ impl DiskBlobStore {
         let failed = |error: io::Error| StoreError::new("open the store at", root.display().to_string(), error);
         fs::create_dir_all(&root).map_err(failed)?;
         let root = fs::canonicalize(&root).map_err(failed)?;
-        let files = LocalFileSystem::new_with_prefix(&root)
-            .map_err(|error| StoreError::new("open the store at", root.display().to_string(), error))?
-            .with_fsync(true)
-            .with_automatic_cleanup(true);
-        Ok(Self { objects: ObjectBlobStore::new(Arc::new(files)), root })
+        let bucket = Bucket::open(&BlobSettings::Disk(root.clone()), &Variables::default())
+            .map_err(|error| StoreError::new("open the store at", root.display().to_string(), error))?;
+        Ok(Self { root, bucket })
     }
 
     async fn blocking<T: Send + 'static>(
@@ -132,11 +130,20 @@ impl BlobStore for DiskBlobStore {
     async fn put(&self, key: &str, content: Bytes) -> Result<(), StoreError> {
         let mut tries = 1;
         loop {
-            match self.objects.put(key, content.clone()).await {
+            match self.bucket.put(key, content.clone()).await {
                 Err(error) if error.is_not_found() && tries < WRITE_TRIES_MAX => tries += 1,
-                written => return written,
+                written => return Ok(written?),
             }
         }
+    }
+
+    async fn look(&self, key: &str) -> Result<(Option<Bytes>, Seen), StoreError> {
+        Ok((self.get(key).await?, Seen(None)))
+    }
+
+    async fn replace(&self, key: &str, _seen: &Seen, content: Bytes) -> Result<bool, StoreError> {
+        // No other process writes: the data directory is locked.
+        self.put(key, content).await.map(|()| true)
     }
 
     async fn publish(&self, key: &str, staged: &Path) -> Result<(), StoreError> {
@@ -145,15 +152,15 @@ impl BlobStore for DiskBlobStore {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.objects.get(key).await
+        Ok(self.bucket.get(key).await?)
     }
 
     async fn read(&self, key: &str, range: Range<u64>) -> Result<Option<ByteStream>, StoreError> {
-        self.objects.read(key, range).await
+        Ok(self.bucket.read(key, range).await?.map(objects::bytes))
     }
 
     async fn stat(&self, key: &str) -> Result<Option<Stat>, StoreError> {
-        self.objects.stat(key).await
+        Ok(self.bucket.stat(key).await?.map(Stat::from))
     }
 
     async fn touch(&self, key: &str) -> Result<bool, StoreError> {
@@ -166,15 +173,16 @@ impl BlobStore for DiskBlobStore {
     }
 
     async fn delete(&self, key: &str) -> Result<bool, StoreError> {
-        if !self.objects.delete(key).await? {
+        if self.bucket.stat(key).await?.is_none() {
             return Ok(false);
         }
+        self.bucket.delete(key).await?;
         self.blocking("delete", key, |path| path.parent().map_or(Ok(()), sync_directory)).await?;
         Ok(true)
     }
 
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<Stat, StoreError>> {
-        self.objects.list(prefix)
+        self.bucket.list(prefix).map_ok(Stat::from).map_err(StoreError::from).boxed()
     }
 
     async fn tidy(&self, cutoff: Timestamp) -> Result<u64, StoreError> {

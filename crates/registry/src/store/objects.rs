@@ -1,152 +1,152 @@
-//! Any store that the `object_store` crate speaks to.
+//! A bucket of an object store.
+//!
+//! Objects there cannot be touched: no store lets the time of an object be set, and some refuse to copy one onto itself.
+//! So a touch is an empty object beside it, under [`TOUCHED`], and the younger of the two tells the age. It lives as long
+//! as its object.
 
-use std::fmt;
-use std::io::SeekFrom;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
+use ambo_blobs::{Bucket, Listed};
 use ambo_model::Timestamp;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use object_store::{GetOptions, GetRange, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, WriteMultipart};
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
 
-use super::{BlobStore, ByteStream, Stat, StoreError};
+use super::{BlobStore, ByteStream, Seen, Stat, StoreError};
 
-/// Size of the pieces in which content is read and written, in bytes.
-const PIECE_BYTES: usize = 256 * 1024;
-/// Parts of a multipart write that may be under way at a time.
-const PARTS_MAX: usize = 2;
+/// Where touches lie, each under its object's key.
+const TOUCHED: &str = "touched";
+/// Requests to the store that are under way at a time when many are to be made.
+const REQUESTS_AT_A_TIME: usize = 16;
 
-/// Keeps objects in an [`ObjectStore`].
-#[derive(Clone)]
+/// Keeps objects in a bucket.
+#[derive(Debug, Clone)]
 pub struct ObjectBlobStore {
-    store: Arc<dyn ObjectStore>,
+    bucket: Bucket,
 }
 
 impl ObjectBlobStore {
-    /// Keeps objects in `store`, which must have durable, atomic writes.
-    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store }
+    /// Keeps objects in `bucket`, where nobody else keeps any.
+    #[must_use]
+    pub fn new(bucket: Bucket) -> Self {
+        Self { bucket }
+    }
+
+    /// Removes the touches of objects that are gone. One that is young may be of an object that is about to come.
+    async fn touches_tidy(&self, cutoff: Timestamp) -> Result<(), StoreError> {
+        let old = self.bucket.list(TOUCHED).try_filter(|touch| std::future::ready(touch.modified < cutoff));
+        let tidied = old.map_err(StoreError::from).try_for_each_concurrent(REQUESTS_AT_A_TIME, async |touch| {
+            let key = touch.key.strip_prefix(TOUCHED).unwrap_or_default().trim_start_matches('/');
+            if self.bucket.stat(key).await?.is_none() {
+                self.bucket.delete(&touch.key).await?;
+            }
+            Ok(())
+        });
+        tidied.await
     }
 }
 
-impl fmt::Debug for ObjectBlobStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ObjectBlobStore({})", self.store)
+impl From<Listed> for Stat {
+    fn from(listed: Listed) -> Self {
+        Self { key: listed.key, size: listed.size, modified: listed.modified }
     }
 }
 
-fn path(key: &str) -> Result<object_store::path::Path, StoreError> {
-    object_store::path::Path::parse(key).map_err(|error| StoreError::new("name object", key, error))
+/// A bucket's content as the registry reads it.
+pub(super) fn bytes(stream: ambo_blobs::ByteStream) -> ByteStream {
+    stream.map_err(StoreError::from).boxed()
 }
 
-fn stat(meta: ObjectMeta) -> Stat {
-    let modified = Timestamp::from_microsecond(meta.last_modified.timestamp_micros()).unwrap_or(Timestamp::MIN);
-    Stat { key: meta.location.to_string(), size: meta.size, modified }
+fn touch_key(key: &str) -> String {
+    format!("{TOUCHED}/{key}")
 }
 
-/// Turns "not found" into `None`.
-fn found<T>(result: Result<T, object_store::Error>, doing: &'static str, key: &str) -> Result<Option<T>, StoreError> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(object_store::Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(StoreError::new(doing, key, error)),
-    }
+/// The touches below a prefix: the keys of the objects, and when.
+async fn touches(bucket: &Bucket, prefix: &str) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+    let touch = |listed: Listed| {
+        let key = listed.key.strip_prefix(TOUCHED).unwrap_or_default().trim_start_matches('/').to_owned();
+        (key, listed.modified)
+    };
+    Ok(bucket.list(&touch_key(prefix)).map_ok(touch).try_collect().await?)
 }
 
 #[async_trait]
 impl BlobStore for ObjectBlobStore {
     async fn put(&self, key: &str, content: Bytes) -> Result<(), StoreError> {
-        let written = self.store.put(&path(key)?, content.into()).await;
-        written.map(drop).map_err(|error| StoreError::new("write", key, error))
+        Ok(self.bucket.put(key, content).await?)
+    }
+
+    async fn look(&self, key: &str) -> Result<(Option<Bytes>, Seen), StoreError> {
+        Ok(match self.bucket.look(key).await? {
+            Some((content, version)) => (Some(content), Seen(Some(version))),
+            None => (None, Seen(None)),
+        })
+    }
+
+    async fn replace(&self, key: &str, seen: &Seen, content: Bytes) -> Result<bool, StoreError> {
+        Ok(self.bucket.swap(key, seen.0.as_ref(), content).await?)
     }
 
     async fn publish(&self, key: &str, staged: &Path) -> Result<(), StoreError> {
-        let failed = |error: std::io::Error| StoreError::new("read the staged file of", key, error);
-        let file = tokio::fs::File::open(staged).await.map_err(failed)?;
-        let upload = self.store.put_multipart(&path(key)?).await;
-        let mut upload = WriteMultipart::new(upload.map_err(|error| StoreError::new("write", key, error))?);
-        let mut pieces = ReaderStream::with_capacity(file, PIECE_BYTES);
-        while let Some(piece) = pieces.next().await {
-            let sent = match piece {
-                Ok(piece) => {
-                    upload.put(piece);
-                    upload.wait_for_capacity(PARTS_MAX).await.map_err(|error| StoreError::new("write", key, error))
-                }
-                Err(error) => Err(failed(error)),
-            };
-            if let Err(error) = sent {
-                // The write's own failure is what matters; an abort that fails too leaves nothing visible.
-                let _ = upload.abort().await;
-                return Err(error);
-            }
-        }
-        upload.finish().await.map_err(|error| StoreError::new("write", key, error))?;
-        tokio::fs::remove_file(staged).await.map_err(failed)
+        self.bucket.put_file(key, staged).await?;
+        let removed = tokio::fs::remove_file(staged).await;
+        removed.map_err(|error| StoreError::new("remove the staged file of", key, error))
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        let Some(result) = found(self.store.get(&path(key)?).await, "read", key)? else { return Ok(None) };
-        found(result.bytes().await, "read", key)
+        Ok(self.bucket.get(key).await?)
     }
 
     async fn read(&self, key: &str, range: Range<u64>) -> Result<Option<ByteStream>, StoreError> {
-        if range.is_empty() {
-            return Ok(self.stat(key).await?.map(|_| futures::stream::empty().boxed()));
-        }
-        let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
-        let Some(result) = found(self.store.get_opts(&path(key)?, options).await, "read", key)? else {
-            return Ok(None);
-        };
-        let key = key.to_owned();
-        let failed = move |error: std::io::Error| StoreError::new("read", key.clone(), error);
-        Ok(Some(match result.payload {
-            GetResultPayload::File(file, _) => {
-                let mut file = tokio::fs::File::from_std(file);
-                file.set_max_buf_size(PIECE_BYTES);
-                file.seek(SeekFrom::Start(range.start)).await.map_err(&failed)?;
-                ReaderStream::with_capacity(file.take(range.end - range.start), PIECE_BYTES).map_err(failed).boxed()
-            }
-            GetResultPayload::Stream(stream) => {
-                stream.map_err(move |error| failed(std::io::Error::other(error))).boxed()
-            }
-        }))
+        Ok(self.bucket.read(key, range).await?.map(bytes))
     }
 
     async fn stat(&self, key: &str) -> Result<Option<Stat>, StoreError> {
-        Ok(found(self.store.head(&path(key)?).await, "look up", key)?.map(stat))
+        let touch = touch_key(key);
+        let (found, touch) = tokio::try_join!(self.bucket.stat(key), self.bucket.stat(&touch))?;
+        Ok(found.map(|found| {
+            let modified = touch.map_or(found.modified, |touch| touch.modified.max(found.modified));
+            Stat { modified, ..Stat::from(found) }
+        }))
     }
 
     async fn touch(&self, key: &str) -> Result<bool, StoreError> {
-        let path = path(key)?;
-        Ok(found(self.store.copy(&path, &path).await, "touch", key)?.is_some())
+        if self.bucket.stat(key).await?.is_none() {
+            return Ok(false);
+        }
+        self.bucket.put(&touch_key(key), Bytes::new()).await?;
+        Ok(true)
     }
 
     async fn delete(&self, key: &str) -> Result<bool, StoreError> {
         // Deleting what is not there is a success to some stores.
-        if self.stat(key).await?.is_none() {
+        if self.bucket.stat(key).await?.is_none() {
             return Ok(false);
         }
-        Ok(found(self.store.delete(&path(key)?).await, "delete", key)?.is_some())
+        // In this order: a touch without its object says nothing.
+        self.bucket.delete(key).await?;
+        self.bucket.delete(&touch_key(key)).await?;
+        Ok(true)
     }
 
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<Stat, StoreError>> {
-        let path = match path(prefix) {
-            Ok(path) => path,
-            Err(error) => return futures::stream::once(async { Err(error) }).boxed(),
+        let (bucket, prefix) = (self.bucket.clone(), prefix.to_owned());
+        let listed = async move {
+            let touches = touches(&bucket, &prefix).await?;
+            let aged = move |found: Listed| {
+                let modified = touches.get(&found.key).map_or(found.modified, |touched| found.modified.max(*touched));
+                Stat { modified, ..Stat::from(found) }
+            };
+            Ok::<_, StoreError>(bucket.list(&prefix).map_ok(aged).map_err(StoreError::from))
         };
-        let prefix = prefix.to_owned();
-        let listed = self.store.list(Some(&path)).map_ok(stat);
-        listed.map_err(move |error| StoreError::new("list", prefix.clone(), error)).boxed()
+        futures::stream::once(listed).try_flatten().boxed()
     }
 
-    async fn tidy(&self, _cutoff: Timestamp) -> Result<u64, StoreError> {
-        // Unfinished multipart writes are not objects; object stores expire them by a rule of the bucket.
-        Ok(0)
+    async fn tidy(&self, cutoff: Timestamp) -> Result<u64, StoreError> {
+        self.touches_tidy(cutoff).await?;
+        Ok(self.bucket.tidy(cutoff).await?)
     }
 }

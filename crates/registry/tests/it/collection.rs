@@ -49,7 +49,7 @@ async fn kept_images_stay_whole_and_the_rest_is_freed() {
     assert_eq!(layer.expect(StatusCode::OK).body, kept_layer);
     test.get(&format!("/v2/myapp/manifests/{old}")).await.expect(StatusCode::NOT_FOUND);
     assert!(!test.registry.manifest_exists(test.platform.app("myapp"), &image_digest(&old)).await.unwrap());
-    assert!(test.files(sha256(&old_layer).hex()).is_empty(), "{:?}", test.files(""));
+    assert!(test.files(sha256(&old_layer).hex()).await.is_empty(), "{:?}", test.files("").await);
     let again = collect(&test).await;
     assert_eq!(again, Collected { manifests_kept: 2, bytes_kept: collected.bytes_kept, ..Collected::default() });
     assert!(collected.bytes_kept > 50_000 && collected.bytes_kept < 60_000, "{collected:?}");
@@ -119,7 +119,7 @@ async fn removing_an_app_removes_its_repositories_and_uploads_but_nothing_of_oth
     test.registry.repository_remove(app).await.unwrap();
     test.registry.repository_remove(app).await.unwrap();
     assert_eq!(test.registry.usage(app).await.unwrap().manifests, 0);
-    assert!(test.files(&app.to_string()).is_empty());
+    assert!(test.files(&app.to_string()).await.is_empty());
     let collected = collect(&test).await;
     assert_eq!(collected.contents, 2, "{collected}");
     test.get(&format!("/v2/other/blobs/{}", sha256(b"shared layer"))).await.expect(StatusCode::OK);
@@ -133,7 +133,7 @@ async fn an_app_that_the_platform_no_longer_names_is_swept_too() {
     let app = test.platform.app("myapp");
     test.platform.keep.lock().remove(&app);
     collect(&test).await;
-    assert!(test.files(&app.to_string()).is_empty() && test.files("store/blobs").is_empty());
+    assert!(test.files(&app.to_string()).await.is_empty() && test.files("store/blobs").await.is_empty());
 }
 
 #[tokio::test]
@@ -146,17 +146,7 @@ async fn stale_uploads_expire_and_others_do_not() {
     let later = Timestamp::now().checked_add(Duration::from_secs(61)).unwrap();
     assert_eq!(test.registry.uploads_expire(later).await.unwrap(), 1);
     test.get(&upload).await.expect_error(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN");
-    assert!(test.files("uploads/").is_empty());
-}
-
-/// Ages everything in the store beyond the grace period.
-pub(crate) fn age(test: &TestRegistry) {
-    let long_ago = Timestamp::now().checked_sub(test.settings.grace * 2).unwrap();
-    for file in test.files("store/") {
-        // A collection beside us may have taken it by now.
-        let Ok(file) = std::fs::File::options().write(true).open(test.directory.path().join(file)) else { continue };
-        file.set_modified(long_ago.into()).unwrap();
-    }
+    assert!(test.files("uploads/").await.is_empty());
 }
 
 #[tokio::test]
@@ -165,7 +155,7 @@ async fn what_a_push_relies_on_between_plan_and_sweep_is_spared() {
     let manifest = test.image("myapp", b"layer").await;
     test.put_manifest("myapp", "v1", &manifest).await.expect(StatusCode::CREATED);
     keep(&test, &[], &[]);
-    age(&test);
+    test.backing.age().await;
     let plan = test.registry.collection_plan(&*test.platform, Timestamp::now()).await.unwrap();
     assert_eq!(plan.removals.len(), 7, "{plan}");
     // The client finds the blobs there, so it puts the manifest alone.
@@ -182,7 +172,7 @@ async fn an_index_put_between_plan_and_sweep_spares_all_below_it() {
     let manifest = test.image("myapp", b"layer").await.to_string();
     test.put_manifest("myapp", "v1", &serde_json::from_str(&manifest).unwrap()).await.expect(StatusCode::CREATED);
     keep(&test, &[], &[]);
-    age(&test);
+    test.backing.age().await;
     let plan = test.registry.collection_plan(&*test.platform, Timestamp::now()).await.unwrap();
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor(IMAGE, manifest.as_bytes())]});
     test.put_manifest("myapp", "all", &index).await.expect(StatusCode::CREATED);
@@ -197,7 +187,7 @@ async fn looking_an_image_up_or_mounting_a_blob_spares_it() {
     let digest = test.push_image("myapp", "v1", b"layer").await;
     let mounted = test.push_blob("other", b"to be mounted").await;
     keep(&test, &[], &[]);
-    age(&test);
+    test.backing.age().await;
     let plan = test.registry.collection_plan(&*test.platform, Timestamp::now()).await.unwrap();
     assert!(test.registry.manifest_exists(test.platform.app("myapp"), &image_digest(&digest)).await.unwrap());
     let mount = format!("/v2/myapp/blobs/uploads/?mount={mounted}&from=other");
@@ -225,8 +215,8 @@ async fn a_collection_cut_short_at_any_step_leaves_nothing_broken_and_the_next_o
         intact(&test, &kept).await;
         collect(&test).await;
         intact(&test, &kept).await;
-        assert_eq!(test.files("_manifests").len(), 1, "step {step}: {:?}", test.files(""));
-        assert_eq!(test.files("store/blobs").len(), 3, "step {step}");
+        assert_eq!(test.files("_manifests").await.len(), 1, "step {step}: {:?}", test.files("").await);
+        assert_eq!(test.files("store/blobs").await.len(), 3, "step {step}");
     }
 }
 
@@ -278,7 +268,7 @@ async fn pushes_beside_collections_never_lose_a_layer() {
     while !pushers.is_empty() {
         {
             let _passes = time.write().await;
-            age(&test);
+            test.backing.age().await;
         }
         for _ in 0..3 {
             let collected = test.registry.collect(&*test.platform, Timestamp::now()).await.unwrap();

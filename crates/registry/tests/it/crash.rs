@@ -35,10 +35,10 @@ async fn a_crash_between_content_and_link_leaves_only_what_the_collection_sweeps
     let mut test = TestRegistry::new();
     let digest = test.push_blob("myapp", b"content").await;
     // As if the process had died before it linked the blob, and with the staged file already moved.
-    let link = test.files("_blobs").pop_first().unwrap();
-    std::fs::remove_file(test.directory.path().join(link)).unwrap();
+    let link = test.files("_blobs").await.pop_first().unwrap();
+    assert!(test.backing.store().delete(link.strip_prefix("store/").unwrap()).await.unwrap());
     let upload = test.start_upload("myapp").await;
-    let staged = test.files("uploads/").into_iter().find(|path| path.ends_with("content")).unwrap();
+    let staged = test.files("uploads/").await.into_iter().find(|path| path.ends_with("content")).unwrap();
     std::fs::remove_file(test.directory.path().join(staged)).unwrap();
     test.restart();
     test.head(&format!("/v2/myapp/blobs/{digest}")).await.expect(StatusCode::NOT_FOUND);
@@ -61,8 +61,8 @@ async fn what_is_left_of_an_upload_that_was_never_whole_expires() {
 async fn damaged_content_is_replaced_by_the_next_push() {
     let test = TestRegistry::new();
     let digest = test.push_blob("myapp", b"content").await;
-    let stored = test.files("store/blobs").pop_first().unwrap();
-    std::fs::write(test.directory.path().join(&stored), "cont").unwrap();
+    let stored = test.files("store/blobs").await.pop_first().unwrap();
+    test.backing.store().put(stored.strip_prefix("store/").unwrap(), "cont".into()).await.unwrap();
     test.push_blob("other", b"content").await;
     assert_eq!(test.get(&format!("/v2/myapp/blobs/{digest}")).await.body, "content");
 }

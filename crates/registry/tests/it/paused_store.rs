@@ -2,22 +2,23 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ambo_model::Timestamp;
-use ambo_registry::{BlobStore, ByteStream, DiskBlobStore, Stat, StoreError};
+use ambo_registry::{BlobStore, ByteStream, Seen, Stat, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use http::StatusCode;
 use tokio::sync::{Notify, watch};
 
-use crate::collection::{age, keep};
+use crate::collection::keep;
 use crate::platform::{TestRegistry, sha256};
 
 #[derive(Debug)]
 struct PausedStore {
-    disk: DiskBlobStore,
+    inner: Arc<dyn BlobStore>,
     reached: Notify,
     open: watch::Sender<bool>,
 }
@@ -25,35 +26,41 @@ struct PausedStore {
 #[async_trait]
 impl BlobStore for PausedStore {
     async fn put(&self, key: &str, content: Bytes) -> Result<(), StoreError> {
-        self.disk.put(key, content).await
+        self.inner.put(key, content).await
+    }
+    async fn look(&self, key: &str) -> Result<(Option<Bytes>, Seen), StoreError> {
+        self.inner.look(key).await
+    }
+    async fn replace(&self, key: &str, seen: &Seen, content: Bytes) -> Result<bool, StoreError> {
+        self.inner.replace(key, seen, content).await
     }
     async fn publish(&self, key: &str, staged: &Path) -> Result<(), StoreError> {
-        self.disk.publish(key, staged).await
+        self.inner.publish(key, staged).await
     }
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.disk.get(key).await
+        self.inner.get(key).await
     }
     async fn read(&self, key: &str, range: Range<u64>) -> Result<Option<ByteStream>, StoreError> {
-        self.disk.read(key, range).await
+        self.inner.read(key, range).await
     }
     async fn stat(&self, key: &str) -> Result<Option<Stat>, StoreError> {
-        self.disk.stat(key).await
+        self.inner.stat(key).await
     }
     async fn touch(&self, key: &str) -> Result<bool, StoreError> {
-        self.disk.touch(key).await
+        self.inner.touch(key).await
     }
     async fn delete(&self, key: &str) -> Result<bool, StoreError> {
         if key.contains("/_blobs/") {
             self.reached.notify_one();
             let _ = self.open.subscribe().wait_for(|open| *open).await;
         }
-        self.disk.delete(key).await
+        self.inner.delete(key).await
     }
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<Stat, StoreError>> {
-        self.disk.list(prefix)
+        self.inner.list(prefix)
     }
     async fn tidy(&self, cutoff: Timestamp) -> Result<u64, StoreError> {
-        self.disk.tidy(cutoff).await
+        self.inner.tidy(cutoff).await
     }
 }
 
@@ -62,9 +69,9 @@ async fn a_manifest_cannot_rely_on_a_blob_that_is_being_swept() {
     let mut test = TestRegistry::new();
     let manifest = test.image("myapp", b"layer").await;
     keep(&test, &[], &[]);
-    age(&test);
-    let disk = DiskBlobStore::open(test.directory.path().join("store")).unwrap();
-    let store = std::sync::Arc::new(PausedStore { disk, reached: Notify::new(), open: watch::Sender::new(false) });
+    test.backing.age().await;
+    let inner = test.backing.store();
+    let store = Arc::new(PausedStore { inner, reached: Notify::new(), open: watch::Sender::new(false) });
     test.use_store(store.clone());
     let plan = test.registry.collection_plan(&*test.platform, Timestamp::now()).await.unwrap();
     let (put, collected) = tokio::join!(

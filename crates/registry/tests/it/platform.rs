@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ambo_model::{AccountId, AppId, AppName, Secret, Timestamp};
 use ambo_registry::{
-    Action, Algorithm, BlobStore, Credentials, Denied, Digest, DiskBlobStore, Keep, Principal, Registry,
-    RepositoryAccess, RepositoryOwner, Retained, Retention, Settings, TokenKey,
+    Action, Algorithm, BlobStore, Credentials, Denied, Digest, Keep, Principal, Registry, RepositoryAccess,
+    RepositoryOwner, Retained, Retention, Settings, TokenKey,
 };
 use async_trait::async_trait;
 use axum::body::Body;
@@ -20,6 +20,8 @@ use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+use crate::backing::Backing;
 
 pub(crate) const OWNER: &str = "owner@example.com";
 pub(crate) const READER: &str = "reader@example.com";
@@ -84,7 +86,9 @@ impl Retention for Platform {
 }
 
 pub(crate) struct TestRegistry {
+    /// Where uploads are staged, and what is kept on the disk.
     pub(crate) directory: tempfile::TempDir,
+    pub(crate) backing: Backing,
     pub(crate) platform: Arc<Platform>,
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,
@@ -104,20 +108,23 @@ impl TestRegistry {
 
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let backing = Backing::new(directory.path());
+        Self::over(directory, backing, Arc::new(Platform::new()), change)
+    }
+
+    /// A registry of that platform over a store that may be another's as well; the directory is its own.
+    pub(crate) fn over(
+        directory: tempfile::TempDir,
+        backing: Backing,
+        platform: Arc<Platform>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut settings = Settings::new(directory.path().join("uploads"));
         settings.platform_password = Some(Secret::new(PLATFORM_PASSWORD));
         settings.token_key = TokenKey::new([7; 32]);
         change(&mut settings);
-        let platform = Arc::new(Platform::new());
-        let store = DiskBlobStore::open(directory.path().join("store")).unwrap();
-        let registry = Registry::new(Arc::new(store), Arc::clone(&platform) as _, settings.clone()).unwrap();
-        Self { directory, platform, settings, registry }
-    }
-
-    pub(crate) fn with_store(store: Arc<dyn BlobStore>) -> Self {
-        let mut test = Self::new();
-        test.use_store(store);
-        test
+        let registry = Registry::new(backing.store(), Arc::clone(&platform) as _, settings.clone()).unwrap();
+        Self { directory, backing, platform, settings, registry }
     }
 
     pub(crate) fn use_store(&mut self, store: Arc<dyn BlobStore>) {
@@ -126,8 +133,7 @@ impl TestRegistry {
 
     /// As after `kill -9`: nothing that was in memory is left.
     pub(crate) fn restart(&mut self) {
-        let store = DiskBlobStore::open(self.directory.path().join("store")).unwrap();
-        self.registry = Registry::new(Arc::new(store), Arc::clone(&self.platform) as _, self.settings.clone()).unwrap();
+        self.use_store(self.backing.store());
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
@@ -200,20 +206,26 @@ impl TestRegistry {
         Timestamp::now().checked_add(self.settings.grace + Duration::from_secs(1)).unwrap()
     }
 
-    /// The files under the test's directory whose path holds `part`, relative to it.
-    pub(crate) fn files(&self, part: &str) -> BTreeSet<String> {
-        files_under(self.directory.path()).into_iter().filter(|path| path.contains(part)).collect()
+    /// What there is whose name holds `part`: `store/<key>` of objects, `uploads/…` of staged files.
+    pub(crate) async fn files(&self, part: &str) -> BTreeSet<String> {
+        let keys = self.backing.keys().await.into_iter().map(|key| format!("store/{key}"));
+        let staged = files_under(&self.settings.uploads_directory).into_iter().map(|path| format!("uploads/{path}"));
+        keys.chain(staged).filter(|name| name.contains(part)).collect()
     }
 
     /// Serves over TCP until the guard is dropped.
     pub(crate) async fn serve(&self) -> Server {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = self.registry.router();
-        let mut task = tokio::task::JoinSet::new();
-        task.spawn(async move { axum::serve(listener, router).await });
-        Server { address, _task: task }
+        serve(self.registry.router()).await
     }
+}
+
+/// Serves over TCP until the guard is dropped.
+pub(crate) async fn serve(router: axum::Router) -> Server {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut task = tokio::task::JoinSet::new();
+    task.spawn(async move { axum::serve(listener, router).await });
+    Server { address, _task: task }
 }
 
 pub(crate) struct Server {

@@ -1,0 +1,32 @@
+//! The registry over Azurite: the tests of `it`, and those of a store that outlives its controller.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and reports its figures")]
+
+#[path = "../it/access.rs"]
+mod access;
+#[path = "../it/backing.rs"]
+mod backing;
+#[path = "../it/collection.rs"]
+mod collection;
+#[path = "../it/crash.rs"]
+mod crash;
+#[path = "../it/discovery.rs"]
+mod discovery;
+#[path = "../it/failover.rs"]
+mod failover;
+#[path = "../it/management.rs"]
+mod management;
+#[path = "../it/paused_store.rs"]
+mod paused_store;
+#[path = "../it/platform.rs"]
+mod platform;
+#[path = "../it/pull.rs"]
+mod pull;
+#[path = "../it/push.rs"]
+mod push;
+#[path = "../../../blobs/tests/it/servers.rs"]
+mod servers;
+#[path = "../it/store.rs"]
+mod store;
+
+const BACKEND: backing::Backend = backing::Backend::Azure;
