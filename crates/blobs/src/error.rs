@@ -31,13 +31,13 @@ impl BlobsError {
         &self.key
     }
 
-    /// Whether something was missing that had to be there: the bucket, or a directory.
+    /// Whether a directory came or went while the object was written. The same write succeeds soon.
     #[must_use]
-    pub fn is_not_found(&self) -> bool {
+    pub fn is_directory_race(&self) -> bool {
         let missing = |error: &object_store::Error| matches!(error, object_store::Error::NotFound { .. });
         self.causes()
             .filter_map(|cause| cause.downcast_ref::<io::Error>())
-            .any(|io| io.kind() == io::ErrorKind::NotFound)
+            .any(|io| matches!(io.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists))
             || self.causes().filter_map(|cause| cause.downcast_ref()).any(missing)
     }
 

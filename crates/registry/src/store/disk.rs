@@ -80,6 +80,11 @@ fn create_parents(root: &Path, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a directory was removed before its entry was made, or while it was looked at.
+fn is_directory_race(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists)
+}
+
 fn move_into_place(root: &Path, staged: &Path, target: &Path) -> io::Result<()> {
     let file = File::options().write(true).open(staged)?;
     file.set_modified(now())?;
@@ -88,7 +93,7 @@ fn move_into_place(root: &Path, staged: &Path, target: &Path) -> io::Result<()> 
     loop {
         match create_parents(root, target).and_then(|()| fs::rename(staged, target)) {
             Ok(()) => break,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && tries < WRITE_TRIES_MAX => tries += 1,
+            Err(error) if is_directory_race(&error) && tries < WRITE_TRIES_MAX => tries += 1,
             Err(error) => return Err(error),
         }
     }
@@ -131,7 +136,7 @@ impl BlobStore for DiskBlobStore {
         let mut tries = 1;
         loop {
             match self.bucket.put(key, content.clone()).await {
-                Err(error) if error.is_not_found() && tries < WRITE_TRIES_MAX => tries += 1,
+                Err(error) if error.is_directory_race() && tries < WRITE_TRIES_MAX => tries += 1,
                 written => return Ok(written?),
             }
         }
