@@ -17,6 +17,7 @@ mod handlers;
 mod log_token;
 mod middleware;
 mod path;
+mod proxied;
 mod range;
 mod rate;
 mod reference;
@@ -30,8 +31,9 @@ mod state;
 mod uploads;
 mod wire;
 
+pub use proxied::proxy_line;
 pub use reference::openapi;
 pub use routes::{Access, ROUTES, Route, router};
-pub use server::serve;
+pub use server::{Clients, serve};
 pub use state::{Api, ApiSettings, RendezvousAddress, SshAddress};
 pub use uploads::uploads_expire;

@@ -18,6 +18,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::proxied;
+
 /// Longest time for the headers of a request to arrive.
 const HEADERS_DURATION_MAX: Duration = Duration::from_secs(30);
 /// Most bytes of a request's headers, and of what is buffered of a connection. Heroku's client alone sends 7 kB of ids.
@@ -33,11 +35,21 @@ const TLS_FIRST_BYTE: u8 = 0x16;
 /// Pause after a failed accept, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Whose connections a server accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clients {
+    /// They come themselves.
+    Direct,
+    /// A component of the platform passes them on, and says first whose they are: [`proxy_line`](crate::proxy_line).
+    Proxied,
+}
+
 /// Serves until `shutdown` is cancelled; then takes no more connections and ends the open ones after the requests in
 /// flight, at the latest after `drain`. With `tls`, connections that begin with a handshake are served over TLS, on the
 /// same port.
 pub async fn serve(
     listener: TcpListener,
+    clients: Clients,
     router: Router,
     tls: Option<Arc<ServerConfig>>,
     shutdown: CancellationToken,
@@ -52,7 +64,8 @@ pub async fn serve(
             _ = connections.join_next(), if connections.len() >= CONNECTIONS_MAX => {}
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, peer, router.clone(), tls.clone(), shutdown.clone()));
+                    let begun = begin(stream, peer, clients, tls.clone());
+                    connections.spawn(connection(begun, router.clone(), shutdown.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -68,39 +81,42 @@ pub async fn serve(
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    tls: Option<TlsAcceptor>,
-    shutdown: CancellationToken,
-) {
-    let begun = tokio::time::timeout(BEGIN_DURATION_MAX, begin(stream, tls));
+async fn connection(begun: impl Future<Output = std::io::Result<Begun>>, router: Router, shutdown: CancellationToken) {
+    let begun = tokio::time::timeout(BEGIN_DURATION_MAX, begun);
     let begun = match shutdown.run_until_cancelled(begun).await {
         None | Some(Err(_)) => return,
         Some(Ok(begun)) => begun,
     };
     match begun {
-        Ok(Begun::Plain(stream)) => http(stream, peer, false, router, shutdown).await,
-        Ok(Begun::Tls(stream)) => http(stream, peer, true, router, shutdown).await,
+        Ok(Begun::Plain(stream, peer)) => http(stream, peer, false, router, shutdown).await,
+        Ok(Begun::Tls(stream, peer)) => http(stream, peer, true, router, shutdown).await,
         Err(error) => tracing::debug!(%error, "a connection broke before its first request"),
     }
 }
 
-/// A connection that is ready for requests.
+/// A connection that is ready for requests, and its client.
 enum Begun {
-    Plain(TcpStream),
-    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+    Plain(TcpStream, SocketAddr),
+    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>, SocketAddr),
 }
 
-async fn begin(stream: TcpStream, tls: Option<TlsAcceptor>) -> std::io::Result<Begun> {
+async fn begin(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    clients: Clients,
+    tls: Option<TlsAcceptor>,
+) -> std::io::Result<Begun> {
     stream.set_nodelay(true)?;
-    let Some(tls) = tls else { return Ok(Begun::Plain(stream)) };
+    let client = match clients {
+        Clients::Direct => peer,
+        Clients::Proxied => proxied::client(&mut stream).await?,
+    };
+    let Some(tls) = tls else { return Ok(Begun::Plain(stream, client)) };
     let mut first = [0];
     stream.peek(&mut first).await?;
     Ok(match first {
-        [TLS_FIRST_BYTE] => Begun::Tls(Box::new(tls.accept(stream).await?)),
-        _ => Begun::Plain(stream),
+        [TLS_FIRST_BYTE] => Begun::Tls(Box::new(tls.accept(stream).await?), client),
+        _ => Begun::Plain(stream, client),
     })
 }
 

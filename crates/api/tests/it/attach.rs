@@ -49,7 +49,14 @@ async fn served() -> (World, Person, std::net::SocketAddr) {
     world.deploy(&ann.token, "photos").await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(ambo_api::serve(listener, world.router.clone(), None, world.shutdown.clone(), DEADLINE));
+    tokio::spawn(ambo_api::serve(
+        listener,
+        ambo_api::Clients::Direct,
+        world.router.clone(),
+        None,
+        world.shutdown.clone(),
+        DEADLINE,
+    ));
     (world, ann, address)
 }
 

@@ -100,7 +100,14 @@ async fn a_broken_connection_cancels_the_build() {
     let mut running = world.builder.running.subscribe();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(ambo_api::serve(listener, world.router.clone(), None, world.shutdown.clone(), DEADLINE));
+    tokio::spawn(ambo_api::serve(
+        listener,
+        ambo_api::Clients::Direct,
+        world.router.clone(),
+        None,
+        world.shutdown.clone(),
+        DEADLINE,
+    ));
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let body = r#"{"image":"nginx"}"#;
     let request = format!(

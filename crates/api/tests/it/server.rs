@@ -20,7 +20,14 @@ async fn served_with(tls: Option<Arc<ServerConfig>>) -> (World, std::net::Socket
     let world = World::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(ambo_api::serve(listener, world.router.clone(), tls, world.shutdown.clone(), DEADLINE));
+    let server = tokio::spawn(ambo_api::serve(
+        listener,
+        ambo_api::Clients::Direct,
+        world.router.clone(),
+        tls,
+        world.shutdown.clone(),
+        DEADLINE,
+    ));
     (world, address, server)
 }
 
