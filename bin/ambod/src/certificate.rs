@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambo_model::{Secret, Timestamp};
-use ambo_router::{Certificate, RouterHandle};
+use ambo_router::Certificate;
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -27,6 +27,9 @@ use crate::settings::Settings;
 
 /// How often the certificate is looked after.
 const LOOK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Shows a certificate to users from now on.
+pub(crate) type CertificateShown = Box<dyn Fn(&PlatformCertificate) + Send + Sync>;
 
 /// A chain and its key, PEM.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,11 +117,11 @@ impl PlatformCertificate {
     }
 
     /// Renews what is ours and reads again what is the operator's, until `stop`.
-    pub(crate) async fn run(mut self, router: RouterHandle, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, shown: CertificateShown, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(LOOK_INTERVAL)).await.is_some() {
             match self.look() {
                 Ok(true) => {
-                    router.default_certificate_publish(self.current());
+                    shown(&self);
                     tracing::info!("the platform's certificate has been renewed");
                 }
                 Ok(false) => {}

@@ -18,14 +18,18 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 /// All listening sockets.
 #[derive(Debug)]
 pub(crate) struct Listeners {
+    pub(crate) control: ControlListeners,
+    /// For users' requests, one of each kind per worker.
+    pub(crate) router: ambo_router::Listeners,
+}
+
+/// Those of the control plane.
+#[derive(Debug)]
+pub(crate) struct ControlListeners {
     pub(crate) api: TcpListener,
     pub(crate) ssh: TcpListener,
     pub(crate) registry: TcpListener,
     pub(crate) rendezvous: TcpListener,
-    /// One per router worker.
-    pub(crate) http: Vec<TcpListener>,
-    /// One per router worker.
-    pub(crate) https: Vec<TcpListener>,
 }
 
 impl Listeners {
@@ -49,20 +53,23 @@ impl Listeners {
         let mut one = |what: &str, address: SocketAddr| -> anyhow::Result<TcpListener> {
             open(what, address, 1)?.pop().context("a socket was just opened")
         };
-        Ok(Self {
+        let control = ControlListeners {
             api: one("API", settings.listen_api)?,
             ssh: one("SSH server", settings.listen_ssh)?,
             registry: one("registry", settings.listen_registry)?,
             rendezvous: one("door of Heroku's client", settings.listen_rendezvous)?,
+        };
+        let router = ambo_router::Listeners {
             http: open("router", settings.listen_http, worker_count)?,
             https: open("router's HTTPS", settings.listen_https, worker_count)?,
-        })
+        };
+        Ok(Self { control, router })
     }
 
     /// Copies of all sockets, for the successor. The queue of each is shared: nothing that waits in it is refused.
     pub(crate) fn duplicate(&self) -> anyhow::Result<Vec<OwnedFd>> {
-        let single = [&self.api, &self.ssh, &self.registry, &self.rendezvous];
-        let all = single.into_iter().chain(&self.http).chain(&self.https);
+        let ControlListeners { api, ssh, registry, rendezvous } = &self.control;
+        let all = [api, ssh, registry, rendezvous].into_iter().chain(&self.router.http).chain(&self.router.https);
         all.map(|socket| Ok(OwnedFd::from(socket.try_clone()?))).collect()
     }
 }

@@ -1,35 +1,33 @@
-//! The platform assembled: every station with its driver, wired to the others.
+//! The control plane assembled: every station with its driver, wired to the others.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ambo_api::{Api, ApiSettings, RendezvousAddress, SshAddress};
+use ambo_api::{Api, ApiSettings, Clients, RendezvousAddress, SshAddress};
 use ambo_builder::{BuildLimits, BuilderSettings, DockerBuilder, RegistryLogin};
 use ambo_controller::accounts::{Accounts, RegistrationMode};
 use ambo_controller::git::GitPlatform;
+use ambo_controller::ports::{Dialer, Routes};
 use ambo_controller::vault::Vault;
 use ambo_controller::{Controller, ControllerSettings, Stations};
-use ambo_engine_docker::{DockerSettings, Engine};
+use ambo_engine_docker::Engine;
 use ambo_gitreceive::{GitServer, GitSettings, SshServer, SshSettings};
-use ambo_logs::{LogSettings, LogStore};
+use ambo_logs::LogStore;
 use ambo_model::{ByteSize, Hostname, Secret};
-use ambo_registry::{DiskBlobStore, PLATFORM_USERNAME, Registry};
+use ambo_registry::{BlobStore, Registry};
 use ambo_rendezvous::{RendezvousServer, RendezvousSettings};
-use ambo_router::{LogLines, Router, RouterSettings};
-use ambo_scheduler_docker::{DockerScheduler, DockerSchedulerSettings};
-use ambo_store::SqliteStore;
+use ambo_scheduler::Scheduler;
+use ambo_store::Store;
 use anyhow::Context;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::access::RegistryAccess;
-use crate::adapters::{AttachedPrograms, LocalArtifacts, LocalRoutes, OwnRegistryLogin};
-use crate::certificate::PlatformCertificate;
-use crate::data::Data;
-use crate::listeners::Listeners;
+use crate::adapters::{AttachedPrograms, LocalArtifacts};
+use crate::certificate::{CertificateShown, PlatformCertificate};
+use crate::listeners::ControlListeners;
+use crate::running::Control;
 use crate::settings::Settings;
 
 /// Output of one build that is passed on.
@@ -37,15 +35,34 @@ const BUILD_OUTPUT_BYTES_MAX: u64 = 16 << 20;
 /// Size that the engine's build cache is pruned to.
 const BUILD_CACHE_SIZE: ByteSize = ByteSize::gib(10);
 
-/// Everything, ready to run.
+/// What a control plane stands on: the parts that one machine and a cluster have of different make.
+pub(crate) struct Foundation {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) scheduler: Arc<dyn Scheduler>,
+    /// Builds images.
+    pub(crate) engine: Engine,
+    pub(crate) routes: Arc<dyn Routes>,
+    pub(crate) dialer: Arc<dyn Dialer>,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) logs: Arc<LogStore>,
+    /// With which the platform's own engines pull and push.
+    pub(crate) registry_login: RegistryLogin,
+    pub(crate) certificate: PlatformCertificate,
+    /// Whoever shows the platform's certificate to users.
+    pub(crate) certificate_shown: CertificateShown,
+    /// Who connects to the servers.
+    pub(crate) clients: Clients,
+}
+
+/// The control plane, ready to run.
 pub(crate) struct Platform {
     pub(crate) controller: Arc<Controller>,
     logs: Arc<LogStore>,
     git: GitServer,
     ssh: SshServer,
     registry: Registry,
-    router: Router,
     api: ApiSettings,
+    clients: Clients,
     api_listener: TcpListener,
     /// For the API. WebSockets need HTTP/1.1.
     api_tls: Arc<ServerConfig>,
@@ -54,42 +71,20 @@ pub(crate) struct Platform {
     registry_tls: Option<Arc<ServerConfig>>,
     rendezvous: RendezvousServer,
     certificate: PlatformCertificate,
-}
-
-/// What runs, and how it is stopped: the router apart from the rest, since it goes on during a restart.
-pub(crate) struct Running {
-    /// Everything that must have let go of the data directory before a successor serves.
-    pub(crate) control: Control,
-    /// Serves users' requests.
-    pub(crate) router: RunningRouter,
-}
-
-/// The control plane and its servers.
-pub(crate) struct Control {
-    controller: Arc<Controller>,
-    roles: JoinSet<&'static str>,
-    accepting: CancellationToken,
-    logs: Arc<LogStore>,
-}
-
-/// The router.
-pub(crate) struct RunningRouter {
-    stop: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
+    certificate_shown: CertificateShown,
 }
 
 impl Platform {
     /// Wires the stations. Nothing is served yet.
-    pub(crate) async fn assemble(settings: &Settings, data: &Data, listeners: Listeners) -> anyhow::Result<Self> {
-        let path = data.path();
-        let logs = Arc::new(LogStore::open(&path.join("logs"), LogSettings::default())?);
-        let store = Arc::new(SqliteStore::open(&path.join("state.db")).context("open the state")?);
-        let certificate = PlatformCertificate::open(settings, data)?;
-        let router = router(settings, path, &listeners, &logs, &certificate)?;
-        let login = RegistryLogin { username: PLATFORM_USERNAME.to_owned(), password: random_password() };
-        let engine = Engine::connect(engine_settings(settings)?)?;
+    pub(crate) async fn assemble(
+        settings: &Settings,
+        path: &Path,
+        foundation: Foundation,
+        listeners: ControlListeners,
+    ) -> anyhow::Result<Self> {
+        let Foundation { store, logs, registry_login: login, certificate, .. } = foundation;
         let builder_settings = BuilderSettings { work_directory: path.join("builds"), cache_size: BUILD_CACHE_SIZE };
-        let builder = Arc::new(DockerBuilder::open(engine.clone(), builder_settings)?);
+        let builder = Arc::new(DockerBuilder::open(foundation.engine, builder_settings)?);
         let artifacts = LocalArtifacts {
             builder: builder.clone(),
             registry: OnceLock::new().into(),
@@ -98,16 +93,16 @@ impl Platform {
         };
         let stations = Stations {
             store: store.clone(),
-            scheduler: Arc::new(DockerScheduler::new(engine, scheduler_settings(settings, data, &login)?)),
+            scheduler: foundation.scheduler,
             builder,
-            routes: Arc::new(LocalRoutes(router.handle())),
-            dialer: Arc::new(ambo_controller::ports::DirectDialer),
+            routes: foundation.routes,
+            dialer: foundation.dialer,
             artifacts: Arc::new(artifacts.clone()),
             logs: logs.clone(),
         };
         let accounts = Accounts::new(store).with_registration(registration_mode(&settings.registration)?);
         let controller = Controller::new(stations, accounts, vault(path)?, controller_settings(settings, &login)?);
-        let registry = registry(settings, path, &controller, &login.password)?;
+        let registry = registry(settings, path, foundation.blobs, &controller, &login.password)?;
         let git = git_server(path, &controller).await?;
         let _ = artifacts.registry.set(registry.clone());
         let _ = artifacts.git.set(git.clone());
@@ -125,174 +120,38 @@ impl Platform {
             git,
             ssh,
             registry,
-            router,
             api: api_settings(settings, path, &certificate)?,
+            clients: foundation.clients,
             api_listener: from_std(listeners.api)?,
             registry_listener: from_std(listeners.registry)?,
             registry_tls: (!settings.listen_registry.ip().is_loopback()).then(|| http_tls.clone()),
             api_tls: http_tls,
             rendezvous,
             certificate,
+            certificate_shown: foundation.certificate_shown,
         })
     }
 
-    /// Serves: the router first, with its last good table; then everything else.
-    pub(crate) fn start(self, drain: Duration) -> Running {
-        let handle = self.router.handle();
-        let router = RunningRouter::start(self.router);
-        let accepting = CancellationToken::new();
-        let mut roles = JoinSet::new();
-        let (logs, logs_stop) = (self.logs.clone(), CancellationToken::new());
-        let logs_stopped = logs_stop.clone();
-        roles.spawn(async move {
-            logs.run(logs_stopped).await;
-            "logs"
-        });
-        let controller = self.controller.clone();
-        roles.spawn(async move {
-            controller.run().await;
-            "control plane"
-        });
-        let (git, stop) = (self.git.clone(), accepting.clone());
-        roles.spawn(async move {
-            git.run(stop).await;
-            "git"
-        });
-        let (ssh, stop) = (self.ssh, accepting.clone());
-        roles.spawn(async move {
-            ssh.run(stop).await;
-            "SSH"
-        });
-        let (rendezvous, stop) = (self.rendezvous, accepting.clone());
-        roles.spawn(async move {
-            rendezvous.run(stop).await;
-            "rendezvous"
-        });
-        let (certificate, stop) = (self.certificate, accepting.clone());
-        roles.spawn(async move {
-            certificate.run(handle, stop).await;
-            "platform certificate"
-        });
-        let api = ambo_api::router(Api::new(self.controller.clone(), self.api, accepting.clone()));
-        let api = api.merge(self.git.http_router());
-        let (listener, tls, stop) = (self.api_listener, Some(self.api_tls), accepting.clone());
-        roles.spawn(async move {
-            ambo_api::serve(listener, api, tls, stop, drain).await;
-            "API"
-        });
-        let (listener, registry, stop) = (self.registry_listener, self.registry.router(), accepting.clone());
-        let tls = self.registry_tls;
-        roles.spawn(async move {
-            ambo_api::serve(listener, registry, tls, stop, drain).await;
-            "registry"
-        });
-        let control = Control { controller: self.controller, roles, accepting, logs: self.logs };
-        Running { control, router }
+    /// Serves.
+    pub(crate) fn start(self, drain: Duration) -> Control {
+        let mut control = Control::start(self.controller.clone(), self.logs);
+        let accepting = || control.accepting();
+        let (git, ssh, rendezvous) = (self.git.clone(), self.ssh, self.rendezvous);
+        let (git_stop, ssh_stop, rendezvous_stop) = (accepting(), accepting(), accepting());
+        let api = ambo_api::router(Api::new(self.controller, self.api, accepting())).merge(self.git.http_router());
+        let api = ambo_api::serve(self.api_listener, self.clients, api, Some(self.api_tls), accepting(), drain);
+        let registry = self.registry.router();
+        let registry =
+            ambo_api::serve(self.registry_listener, self.clients, registry, self.registry_tls, accepting(), drain);
+        let certificate = self.certificate.run(self.certificate_shown, accepting());
+        control.add("git", async move { git.run(git_stop).await });
+        control.add("SSH", async move { ssh.run(ssh_stop).await });
+        control.add("rendezvous", async move { rendezvous.run(rendezvous_stop).await });
+        control.add("platform certificate", certificate);
+        control.add("API", api);
+        control.add("registry", registry);
+        control
     }
-}
-
-impl Control {
-    /// Resolves with the name of a role that has ended by itself, which none should.
-    pub(crate) async fn ended(&mut self) -> &'static str {
-        match self.roles.join_next().await {
-            Some(Ok(role)) => role,
-            Some(Err(_)) | None => "a role that panicked",
-        }
-    }
-
-    /// Accepts nothing more, cancels deploys, hands jobs back, ends every role; whatever is left at the deadline is cut.
-    pub(crate) async fn stop(mut self, deadline: Duration) {
-        self.controller.stop();
-        self.accepting.cancel();
-        let ended = async {
-            self.controller.stopped().await;
-            while self.roles.len() > 1 {
-                let _ = self.roles.join_next().await;
-            }
-        };
-        if tokio::time::timeout(deadline, ended).await.is_err() {
-            tracing::warn!(roles = self.roles.len(), "the deadline has passed: what is left is cut");
-        }
-        self.logs.flush().await;
-        self.roles.shutdown().await;
-    }
-}
-
-impl RunningRouter {
-    fn start(router: Router) -> Self {
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let task = tokio::task::spawn(async move {
-            match router.run(stopped.cancelled_owned()).await {
-                Ok(stopped) if stopped.cut_off > 0 => {
-                    tracing::warn!(connections = stopped.cut_off, "cut off at the end")
-                }
-                Ok(_) => {}
-                Err(error) => tracing::error!(%error, "the router has failed"),
-            }
-        });
-        Self { stop, task }
-    }
-
-    /// Resolves when the router has ended by itself, which it should not.
-    pub(crate) async fn ended(&mut self) {
-        let _ = (&mut self.task).await;
-    }
-
-    /// Accepts nothing more and finishes what is in flight.
-    pub(crate) async fn stop(self, deadline: Duration) {
-        self.stop.cancel();
-        if tokio::time::timeout(deadline, self.task).await.is_err() {
-            tracing::warn!("the deadline has passed: the router is cut");
-        }
-    }
-}
-
-fn router(
-    settings: &Settings,
-    data: &Path,
-    listeners: &Listeners,
-    logs: &Arc<LogStore>,
-    certificate: &PlatformCertificate,
-) -> anyhow::Result<Router> {
-    let router_settings = RouterSettings {
-        worker_count: listeners.http.len(),
-        first_byte_timeout: Duration::from_secs(u64::from(settings.response_seconds.max(1))),
-        drain_deadline: Duration::from_secs(u64::from(settings.shutdown_seconds)),
-        table_path: Some(data.join("routes.json")),
-        ..RouterSettings::default()
-    };
-    let sockets = ambo_router::Listeners {
-        http: listeners.http.iter().map(std::net::TcpListener::try_clone).collect::<Result<_, _>>()?,
-        https: listeners.https.iter().map(std::net::TcpListener::try_clone).collect::<Result<_, _>>()?,
-    };
-    let logs = logs.clone();
-    let access = Arc::new(LogLines(Arc::new(move |line| logs.append(line))));
-    Ok(Router::with_listeners(router_settings, sockets, access, Some(certificate.current())))
-}
-
-fn engine_settings(settings: &Settings) -> anyhow::Result<DockerSettings> {
-    let given = Some(settings.engine.as_str()).filter(|address| !address.is_empty());
-    Ok(match given {
-        Some(address) => DockerSettings::parse(Some(address))?,
-        None => DockerSettings::from_environment()?,
-    })
-}
-
-fn scheduler_settings(
-    settings: &Settings,
-    data: &Data,
-    login: &RegistryLogin,
-) -> anyhow::Result<DockerSchedulerSettings> {
-    Ok(DockerSchedulerSettings {
-        network: settings.network.clone(),
-        logins: Some(Arc::new(OwnRegistryLogin {
-            registry: settings.listen_registry.to_string(),
-            username: login.username.clone(),
-            password: login.password.clone(),
-        })),
-        ..DockerSchedulerSettings::new(data.platform_id()?)
-    })
 }
 
 fn controller_settings(settings: &Settings, login: &RegistryLogin) -> anyhow::Result<ControllerSettings> {
@@ -348,15 +207,14 @@ fn vault(data: &Path) -> anyhow::Result<Vault> {
 fn registry(
     settings: &Settings,
     data: &Path,
+    blobs: Arc<dyn BlobStore>,
     controller: &Arc<Controller>,
     password: &Secret,
 ) -> anyhow::Result<Registry> {
-    let directory = data.join("registry");
-    let blobs = Arc::new(DiskBlobStore::open(directory.join("blobs"))?);
     let settings = ambo_registry::Settings {
         platform_password: Some(password.clone()),
         grace: Duration::from_secs(u64::from(settings.image_grace_seconds)),
-        ..ambo_registry::Settings::new(directory.join("uploads"))
+        ..ambo_registry::Settings::new(data.join("registry/uploads"))
     };
     Ok(Registry::new(blobs, Arc::new(RegistryAccess(controller.clone())), settings)?)
 }
@@ -397,9 +255,4 @@ fn rendezvous_address(settings: &Settings) -> anyhow::Result<RendezvousAddress> 
 fn from_std(listener: std::net::TcpListener) -> anyhow::Result<TcpListener> {
     listener.set_nonblocking(true)?;
     Ok(TcpListener::from_std(listener)?)
-}
-
-/// A password for the platform's own use, good as long as this process.
-fn random_password() -> Secret {
-    Secret::new(format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()))
 }

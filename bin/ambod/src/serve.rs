@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use crate::data::Data;
 use crate::listeners::Listeners;
-use crate::platform::{Platform, Running};
+use crate::platform::Platform;
+use crate::running::{Control, RunningRouter};
 use crate::settings::Settings;
 use crate::signals::{Asked, Signals};
-use crate::{handover, notify};
+use crate::{handover, notify, one_machine};
 
 /// How long the first route table may take before the router begins with the last one.
 const ROUTES_PATIENCE: Duration = Duration::from_secs(3);
@@ -24,25 +25,27 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let data = Data::take(Path::new(&settings.data), handover::is_successor()).await?;
     let sockets = listeners.duplicate()?;
     let deadline = Duration::from_secs(u64::from(settings.shutdown_seconds));
-    let platform = Platform::assemble(&settings, &data, listeners).await?;
+    let (router, foundation) = one_machine::open(&settings, &data, listeners.router)?;
+    let platform = Platform::assemble(&settings, data.path(), foundation, listeners.control).await?;
     platform.controller.recover().await.context("put right what the last run left behind")?;
     platform.controller.routes_prepare(ROUTES_PATIENCE).await;
-    let mut running = platform.start(deadline);
+    // The router first, with its last good table; then everything else.
+    let (mut router, mut control) = (RunningRouter::start(router), platform.start(deadline));
     announce(&settings);
     notify::ready();
 
     let asked = tokio::select! {
         asked = signals.next() => asked,
-        role = running.control.ended() => bail!("{role} has ended by itself"),
-        () = running.router.ended() => bail!("the router has ended by itself"),
+        role = control.ended() => bail!("{role} has ended by itself"),
+        () = router.ended() => bail!("the router has ended by itself"),
     };
     notify::stopping();
     let begun = Instant::now();
     match asked {
-        Asked::Restart => restart(running, data, sockets, deadline).await?,
+        Asked::Restart => restart(router, control, data, sockets, deadline).await?,
         Asked::Stop => {
             tracing::info!("stopping");
-            tokio::join!(running.router.stop(deadline), running.control.stop(deadline));
+            tokio::join!(router.stop(deadline), control.stop(deadline));
         }
     }
     tracing::info!(seconds = begun.elapsed().as_secs_f32(), "stopped");
@@ -50,12 +53,18 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// Hands the sockets to a successor. It serves as soon as we have let go of the data; what we have accepted we finish.
-async fn restart(running: Running, data: Data, sockets: Vec<OwnedFd>, deadline: Duration) -> anyhow::Result<()> {
+async fn restart(
+    router: RunningRouter,
+    control: Control,
+    data: Data,
+    sockets: Vec<OwnedFd>,
+    deadline: Duration,
+) -> anyhow::Result<()> {
     let successor = handover::start_successor(sockets)?;
     tracing::info!(successor, "restarting: the successor takes over the sockets");
-    running.control.stop(deadline).await;
+    control.stop(deadline).await;
     drop(data);
-    running.router.stop(deadline).await;
+    router.stop(deadline).await;
     Ok(())
 }
 
