@@ -5,7 +5,7 @@ SHELL := bash
 CARGO ?= cargo
 PREFIX ?= /usr/local
 
-.PHONY: help demo demo-down test unit e2e bench bench-api lint fmt build install
+.PHONY: help demo demo-down test unit e2e bench bench-api lint fmt build install protoc
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,8 +39,11 @@ lint: ## Formatting, clippy, the crate table and the style's numbers
 fmt: ## Format
 	$(CARGO) fmt --all
 
-build: ## The two programs, optimised
+build: protoc ## The two programs, optimised
 	$(CARGO) build --release -p ambod -p ambo
+
+protoc:
+	@command -v protoc >/dev/null || dev/packages.sh protobuf-compiler
 
 install: build ## Put ambod and ambo into $(PREFIX)/bin
 	install -D -t $(DESTDIR)$(PREFIX)/bin target/release/ambod target/release/ambo

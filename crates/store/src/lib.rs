@@ -1,10 +1,10 @@
-//! Keys, revisions, watches and leases, in the shape of etcd; SQLite behind it (etcd next), one contract suite over all.
+//! Keys, revisions, watches and leases, in the shape of etcd; SQLite behind it here, etcd in a crate of its own, one contract suite over all.
 //!
 //! What is absent here: no nouns of ours. The store keeps bytes under keys.
 
 pub mod election;
 mod fenced;
-mod limits;
+pub mod limits;
 pub mod port;
 pub mod sqlite;
 

@@ -1,4 +1,4 @@
-//! The port's limits, checked before a backend sees anything.
+//! The port's limits, for drivers: checked before a backend sees anything.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,7 +9,10 @@ use crate::port::{
 };
 
 /// Checks a key.
-pub(crate) fn key_check(key: &str) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Limit`] says which limit.
+pub fn key_check(key: &str) -> Result<(), StoreError> {
     if key.is_empty() {
         return Err(StoreError::Limit("a key must not be empty".to_owned()));
     }
@@ -17,7 +20,10 @@ pub(crate) fn key_check(key: &str) -> Result<(), StoreError> {
 }
 
 /// Checks a prefix, which may be empty.
-pub(crate) fn prefix_check(prefix: &str) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Limit`] says which limit.
+pub fn prefix_check(prefix: &str) -> Result<(), StoreError> {
     if prefix.len() > KEY_BYTES_MAX {
         return Err(StoreError::Limit(format!("a key of {} bytes is over the limit of {KEY_BYTES_MAX}", prefix.len())));
     }
@@ -28,7 +34,10 @@ pub(crate) fn prefix_check(prefix: &str) -> Result<(), StoreError> {
 }
 
 /// Checks a page and gives its limit.
-pub(crate) fn page_check(page: &Page) -> Result<usize, StoreError> {
+///
+/// # Errors
+/// [`StoreError::Limit`] says which limit.
+pub fn page_check(page: &Page) -> Result<usize, StoreError> {
     match page.limit {
         None => Ok(PAGE_ENTRIES_MAX),
         Some(limit @ 1..=PAGE_ENTRIES_MAX) => Ok(limit),
@@ -37,7 +46,10 @@ pub(crate) fn page_check(page: &Page) -> Result<usize, StoreError> {
 }
 
 /// Checks how long a lease shall live.
-pub(crate) fn ttl_check(ttl: Duration) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Limit`] says which limit.
+pub fn ttl_check(ttl: Duration) -> Result<(), StoreError> {
     if ttl.is_zero() || ttl > LEASE_TTL_MAX {
         let max = LEASE_TTL_MAX.as_secs();
         return Err(StoreError::Limit(format!("a lease of {ttl:?}: use more than none and at most {max} seconds")));
@@ -46,7 +58,10 @@ pub(crate) fn ttl_check(ttl: Duration) -> Result<(), StoreError> {
 }
 
 /// Checks a transaction and gives its size in bytes.
-pub(crate) fn transaction_check(transaction: &Transaction) -> Result<usize, StoreError> {
+///
+/// # Errors
+/// [`StoreError::Limit`] says which limit.
+pub fn transaction_check(transaction: &Transaction) -> Result<usize, StoreError> {
     let count = transaction.preconditions.len() + transaction.operations.len();
     if count > TRANSACTION_OPERATIONS_MAX {
         return Err(StoreError::Limit(format!(
@@ -85,7 +100,8 @@ pub(crate) fn transaction_check(transaction: &Transaction) -> Result<usize, Stor
 }
 
 /// The key that a precondition is about.
-pub(crate) fn precondition_key(precondition: &Precondition) -> &str {
+#[must_use]
+pub fn precondition_key(precondition: &Precondition) -> &str {
     match precondition {
         Precondition::Absent { key } | Precondition::Present { key } | Precondition::Unmodified { key, .. } => key,
     }

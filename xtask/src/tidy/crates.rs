@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// A crate and those of ours that it may know. Development dependencies are free.
-const MAY_KNOW: [(&str, &[&str]); 19] = [
+const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("ambo-model", &[]),
     ("ambo-blobs", &["ambo-model"]),
     ("ambo-gitreceive", &["ambo-model", "ambo-blobs"]),
@@ -20,6 +20,7 @@ const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("ambo-router", &["ambo-model"]),
     ("ambo-logs", &["ambo-model"]),
     ("ambo-store", &[]),
+    ("ambo-store-etcd", &["ambo-model", "ambo-store"]),
     ("ambo-link", &["ambo-model"]),
     (
         "ambo-controller",

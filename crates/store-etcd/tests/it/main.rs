@@ -1,0 +1,10 @@
+//! The contract of the store over a real etcd, and what only etcd must do: members that die, hang and come back.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../../../store/tests/it/contract/mod.rs"]
+mod contract;
+mod etcd;
+mod faults;
+mod single;
+mod trust;
