@@ -43,7 +43,7 @@ build: protoc ## The two programs, optimised
 	$(CARGO) build --release -p ambod -p ambo
 
 protoc:
-	@command -v protoc >/dev/null || dev/packages.sh protobuf-compiler
+	@test -f /usr/include/google/protobuf/descriptor.proto || dev/packages.sh protobuf-compiler libprotobuf-dev
 
 install: build ## Put ambod and ambo into $(PREFIX)/bin
 	install -D -t $(DESTDIR)$(PREFIX)/bin target/release/ambod target/release/ambo

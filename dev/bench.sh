@@ -27,7 +27,7 @@ trap remove_all EXIT
 trap 'exit 130' INT TERM
 
 say "Setting up: packages, Docker Engine, base image, release build"
-dev/packages.sh protobuf-compiler nginx-light haproxy wrk curl ca-certificates procps
+dev/packages.sh protobuf-compiler libprotobuf-dev nginx-light haproxy wrk curl ca-certificates procps
 dev/engine.sh up
 dev/bases.sh nginx:stable
 [ -n "${AMBO_BENCH_NO_BUILD:-}" ] || cargo build --release --quiet -p ambod -p ambo

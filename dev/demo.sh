@@ -37,7 +37,7 @@ wait_until() {
     exit 1
 }
 
-build() { dev/packages.sh protobuf-compiler && cargo build --release --quiet -p ambod -p ambo; }
+build() { dev/packages.sh protobuf-compiler libprotobuf-dev && cargo build --release --quiet -p ambod -p ambo; }
 
 running() { [ -f "$demo/ambod.pid" ] && kill -0 "$(cat "$demo/ambod.pid")" 2>/dev/null; }
 

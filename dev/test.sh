@@ -12,7 +12,7 @@ setup() {
     command -v npm >/dev/null || dev/packages.sh nodejs npm
     # For the foreign clients of Heroku's API: pip for one, OpenSSL for another.
     python3 -m pip --version >/dev/null 2>&1 || dev/packages.sh python3-pip
-    dev/packages.sh libssl-dev pkg-config protobuf-compiler
+    dev/packages.sh libssl-dev pkg-config protobuf-compiler libprotobuf-dev
     # The store's other backend.
     dev/packages.sh etcd-server etcd-client
     dev/packages.sh docker.io iptables curl ca-certificates openssh-client skopeo mmdebstrap iproute2 procps wrk

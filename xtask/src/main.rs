@@ -1,12 +1,16 @@
-//! The project's own chores. `cargo xtask tidy` holds the tree to the style.
+//! The project's own chores. `cargo xtask tidy` holds the tree to the style, `cargo xtask cluster` makes machines to try a
+//! cluster on.
 
+mod cluster;
 mod tidy;
 
 use anyhow::bail;
 
 fn main() -> anyhow::Result<()> {
-    match std::env::args().nth(1).as_deref() {
-        Some("tidy") => tidy::tidy(),
-        _ => bail!("usage: cargo run -p xtask -- tidy"),
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.split_first() {
+        Some((verb, [])) if verb == "tidy" => tidy::tidy(),
+        Some((verb, rest)) if verb == "cluster" => cluster::cluster(rest),
+        _ => bail!("usage: cargo xtask tidy | cluster …"),
     }
 }

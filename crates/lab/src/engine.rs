@@ -1,0 +1,85 @@
+//! A machine's engine.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::Context;
+
+use crate::command::{run, wait_until};
+
+/// Where an engine has its things: everything lies in one directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    pub(crate) directory: PathBuf,
+    pub(crate) namespace: String,
+    /// The machine's name.
+    pub(crate) hostname: String,
+}
+
+impl Engine {
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.join("docker.sock")
+    }
+
+    /// Starts it and waits until it answers.
+    pub(crate) fn start(&self, flags: &[String]) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.directory)?;
+        let log = File::options().create(true).append(true).open(self.directory.join("log"))?;
+        let mut command = crate::network::inside(&self.namespace);
+        // The machine's name is the engine's; a namespace of names is left with its last process.
+        command
+            .args(["unshare", "--uts", "--", "sh", "-c", "hostname \"$0\" && exec \"$@\"", &self.hostname])
+            .arg(dockerd())
+            .arg("--host")
+            .arg(format!("unix://{}", self.socket().display()))
+            .arg("--data-root")
+            .arg(self.directory.join("data"))
+            .arg("--exec-root")
+            .arg(self.directory.join("run"))
+            .arg("--pidfile")
+            .arg(self.directory.join("pid"))
+            .args(["--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", &format!("/{}", self.namespace)])
+            .args(["--shutdown-timeout", "5"])
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let mut child = command.spawn().context("start dockerd: `dev/engine.sh` installs it")?;
+        let mut ended = None;
+        let answered = wait_until(&format!("the engine of {} answers", self.hostname), || {
+            ended = child.try_wait().ok().flatten();
+            (ended.is_some() || self.docker(&["version"]).is_ok()).then_some(())
+        });
+        match ended {
+            None => answered,
+            Some(status) => anyhow::bail!("dockerd ended with {status}: see {}", self.directory.join("log").display()),
+        }
+    }
+
+    /// Runs `docker` on it.
+    pub(crate) fn docker(&self, words: &[&str]) -> anyhow::Result<String> {
+        run(self.command().args(words))
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new("docker");
+        command.arg("--host").arg(format!("unix://{}", self.socket().display()));
+        command
+    }
+
+    /// Copies images of the host's engine into this one.
+    pub(crate) fn load(&self, images: &[&str]) -> anyhow::Result<()> {
+        let mut save = Command::new("docker").arg("save").args(images).stdout(Stdio::piped()).spawn()?;
+        let archive = save.stdout.take().context("docker's output")?;
+        let loaded = self.command().args(["load", "-q"]).stdin(archive).output()?;
+        let saved = save.wait()?.success();
+        anyhow::ensure!(saved && loaded.status.success(), "cannot copy {images:?}: `dev/bases.sh` makes the bases");
+        Ok(())
+    }
+}
+
+/// The engine's program, which is not in everybody's `PATH`.
+fn dockerd() -> &'static str {
+    if Path::new("/usr/sbin/dockerd").exists() { "/usr/sbin/dockerd" } else { "dockerd" }
+}

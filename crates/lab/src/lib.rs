@@ -1,0 +1,17 @@
+//! Several machines on this one, for tests of a cluster: each a network namespace with a Docker Engine of its own, joined by a
+//! bridge. They can be killed, paused and cut off from one another. Needs root, `iproute2`, `iptables` and `docker.io`, and no
+//! kernel module beyond VXLAN, veth and bridges.
+//!
+//! What they are made of is written down as it is made, so that whoever comes next removes what a crash has left.
+
+mod command;
+mod engine;
+mod lab;
+mod network;
+mod node;
+mod processes;
+mod remains;
+
+pub use lab::{Lab, LabSettings};
+pub use node::Node;
+pub use processes::{Process, below, of_directory};

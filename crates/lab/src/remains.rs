@@ -1,0 +1,33 @@
+//! What a machine leaves when its processes have ended: what memory would have forgotten.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{UnmountFlags, unmount};
+
+/// Unmounts what lies below, the innermost first.
+pub(crate) fn mounts_remove(directory: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let prefix = format!("{}/", directory.display());
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(|point| point.starts_with(&prefix));
+    for point in points.collect::<Vec<_>>().into_iter().rev() {
+        let _ = unmount(point, UnmountFlags::DETACH);
+    }
+}
+
+/// Removes a machine's cgroups. Their directories can only be removed from within outwards, and only by `rmdir`.
+pub(crate) fn cgroups_remove(name: &str) {
+    let roots = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
+    for root in roots.chain([PathBuf::from("/sys/fs/cgroup")]) {
+        directories_remove(&root.join(name));
+    }
+}
+
+fn directories_remove(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            directories_remove(&entry.path());
+        }
+    }
+    let _ = fs::remove_dir(directory);
+}

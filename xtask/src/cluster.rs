@@ -1,0 +1,79 @@
+//! `cargo xtask cluster`: machines to try a cluster on.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+
+use ambo_lab::{Lab, LabSettings};
+use anyhow::{Context, bail};
+
+/// The lab's name.
+const NAME: &str = "cluster";
+/// What a shell can source.
+const ENV: &str = "target/cluster/env";
+const USAGE: &str = "usage: cargo xtask cluster up [--nodes N] | kill NODE | start NODE | partition NODE NODE | \
+                     disconnect NODE | connect NODE | heal | status | down";
+
+pub(crate) fn cluster(words: &[String]) -> anyhow::Result<()> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["up"] => up(3),
+        ["up", "--nodes", count] => up(count.parse().context("--nodes wants a number")?),
+        ["kill", node] => Lab::open(NAME)?.node(node).map(ambo_lab::Node::kill),
+        ["start", node] => Lab::open(NAME)?.node(node)?.start(),
+        ["disconnect", node] => Lab::open(NAME)?.node(node)?.disconnect(),
+        ["connect", node] => Lab::open(NAME)?.node(node)?.connect(),
+        ["partition", one, other] => {
+            let lab = Lab::open(NAME)?;
+            lab.partition(lab.node(one)?, lab.node(other)?)
+        }
+        ["heal"] => Lab::open(NAME).map(|lab| lab.heal()),
+        ["status"] => status(),
+        ["down"] => down(),
+        _ => bail!("{USAGE}"),
+    }
+}
+
+fn up(nodes: usize) -> anyhow::Result<()> {
+    anyhow::ensure!((1..=9).contains(&nodes), "--nodes wants 1 to 9: all of them run on this machine");
+    let lab = Lab::up(LabSettings { name: NAME.to_owned(), nodes, flags: Vec::new() })?;
+    // An odd number of managers, and no more than five.
+    lab.swarm(if nodes < 3 { 1 } else { 3 })?;
+    env_write(&lab)?;
+    drop(lab.keep());
+    say(&format!("{nodes} machines are up: `source {ENV}`"))
+}
+
+fn down() -> anyhow::Result<()> {
+    Lab::down(NAME)?;
+    match fs::remove_file(ENV) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context(format!("remove {ENV}")),
+        _ => Ok(()),
+    }
+}
+
+fn status() -> anyhow::Result<()> {
+    for node in Lab::open(NAME)?.nodes() {
+        let engine = node.docker(&["version", "--format", "{{.Server.Version}}"]);
+        let engine = engine.map_or_else(|_| "off".to_owned(), |version| format!("engine {}", version.trim()));
+        say(&format!("{}  {}  {engine}", node.name(), node.address()))?;
+    }
+    Ok(())
+}
+
+fn env_write(lab: &Lab) -> anyhow::Result<()> {
+    let names: Vec<&str> = lab.nodes().iter().map(ambo_lab::Node::name).collect();
+    let mut text = format!("export CLUSTER_NODES='{}'\n", names.join(" "));
+    for node in lab.nodes() {
+        let name = node.name().to_uppercase();
+        writeln!(text, "export NODE_{name}_ADDR='{}'", node.address())?;
+        writeln!(text, "export NODE_{name}_DOCKER_HOST='{}'", node.docker_host())?;
+        writeln!(text, "export NODE_{name}_NETNS='{}'", node.namespace())?;
+    }
+    fs::create_dir_all("target/cluster")?;
+    fs::write(ENV, text).with_context(|| format!("write {ENV}"))
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
+}
