@@ -176,7 +176,7 @@ impl From<RecordError> for ApiError {
             }
             RecordError::Store(StoreError::Limit(text)) => Self::invalid(text.clone()),
             RecordError::Store(StoreError::DiskFull) => Self::disk_full(),
-            RecordError::Store(StoreError::Deposed) => Self::unavailable(error.to_string()),
+            RecordError::Store(StoreError::Deposed | StoreError::Unclear { .. }) => Self::unavailable(error.to_string()),
             RecordError::Store(
                 StoreError::Compacted(_) | StoreError::WatchLagged | StoreError::LeaseGone | StoreError::Backend { .. },
             )
@@ -196,6 +196,9 @@ impl From<SchedulerError> for ApiError {
             SchedulerError::ImagePull { .. } => Self::unavailable(chain(&error)),
             SchedulerError::Start { .. } => Self::invalid(error.to_string()),
             SchedulerError::InstanceGone(_) => Self::not_found("the dyno has gone: see `ambo ps`"),
+            SchedulerError::NodeGone(_) => Self::not_found("the node is not in the cluster: see `ambo nodes`"),
+            SchedulerError::Refused { .. } => Self::invalid(error.to_string()),
+            SchedulerError::Deposed { .. } => Self::unavailable(error.to_string()),
             SchedulerError::Engine { .. } => Self::internal(&error),
         }
     }

@@ -154,6 +154,7 @@ impl Controller {
             command: Command::Shell(request.command.clone()),
             env,
             limits,
+            tags: ambo_model::Tags::default(),
             terminal: request.terminal,
             detach: request.detach,
         };

@@ -131,6 +131,7 @@ impl Controller {
             command: command.clone(),
             env: environment(&app.name, release),
             limits: app.formation.entry(&workload.process).limits,
+            tags: ambo_model::Tags::default(),
             port: port(release),
             count,
         })
@@ -158,6 +159,7 @@ impl Controller {
             command: command.clone(),
             env: environment(&app.name, release),
             limits: app.formation.entry(&ambo_model::ProcessType::release()).limits,
+            tags: ambo_model::Tags::default(),
             terminal: None,
             detach: false,
         };

@@ -20,6 +20,7 @@ pub mod image;
 pub mod instance;
 pub mod log;
 pub mod name;
+pub mod node;
 pub mod pipeline;
 pub mod process;
 pub mod procfile;
@@ -45,6 +46,10 @@ pub use instance::{Endpoint, Instance, InstanceState, WorkloadId};
 pub use jiff::Timestamp;
 pub use log::{LogLine, LogSource};
 pub use name::{AppName, Email, Hostname, NameError, ProcessType};
+pub use node::{
+    JoinTokens, Node, NodeAvailability, NodeError, NodeId, NodeRank, NodeResources, NodeRole, NodeState, TagKey,
+    TagValue, Tags,
+};
 pub use pipeline::{
     Coupling, Pipeline, PipelineError, PipelineName, Promotion, PromotionStatus, PromotionTarget, Stage,
 };

@@ -11,6 +11,7 @@ pub mod attached;
 pub mod contract;
 #[cfg(feature = "fake")]
 pub mod fake;
+pub mod nodes;
 pub mod plan;
 pub mod port;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub mod shrink;
 pub mod workload;
 
 pub use attached::{Attached, AttachedControl, AttachedInput, AttachedOutput, TerminalSize};
+pub use nodes::Nodes;
 pub use plan::{Removal, WorkloadPlan, plan};
 pub use port::{EngineStatus, ExecSpec, InstanceLog, RunSpec, Scheduler, SchedulerError, SchedulerEvent};
 pub use shrink::retire;

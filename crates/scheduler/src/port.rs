@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ambo_model::{
-    AppId, AppName, Command, ImageReference, Instance, InstanceId, Limits, ReleaseVersion, RunId, Secret, Timestamp,
-    WorkloadId,
+    AppId, AppName, Command, ImageReference, Instance, InstanceId, Limits, NodeId, ReleaseVersion, RunId, Secret, Tags,
+    Timestamp, WorkloadId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -139,6 +139,8 @@ pub struct RunSpec {
     pub env: BTreeMap<String, Secret>,
     /// What it may use.
     pub limits: Limits,
+    /// What a node must carry for it to run there; see [`WorkloadSpec::tags`].
+    pub tags: Tags,
     /// A terminal of this size, or pipes.
     pub terminal: Option<TerminalSize>,
     /// Go on when nobody is attached.
@@ -175,6 +177,25 @@ pub enum SchedulerError {
     /// No such instance, or no longer.
     #[error("instance {0} is gone")]
     InstanceGone(InstanceId),
+    /// No such node, or no longer.
+    #[error("node {0} is not in the cluster")]
+    NodeGone(NodeId),
+    /// What was asked for is not allowed now: the caller's fault.
+    #[error("{doing}: {reason}")]
+    Refused {
+        /// What we asked for.
+        doing: String,
+        /// In the engine's words.
+        reason: String,
+    },
+    /// Another control plane has taken over since this one was elected: nothing was done, and nothing will be.
+    #[error("the control plane of term {ours} was replaced by that of term {seen}")]
+    Deposed {
+        /// The term in which this one was elected.
+        ours: u64,
+        /// The latest that the engine has seen.
+        seen: u64,
+    },
     /// The engine refused or failed.
     #[error("{doing}")]
     Engine {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ambo_model::{
     AppId, AppName, Command, ImageReference, Instance, InstanceId, InstanceState, Limits, ProcessType, ReleaseVersion,
-    WorkloadId,
+    Tags, WorkloadId,
 };
 use proptest::prelude::*;
 
@@ -25,6 +25,7 @@ pub(crate) fn spec(count: u32) -> WorkloadSpec {
         command: Command::Image,
         env: BTreeMap::new(),
         limits: Limits::default(),
+        tags: Tags::default(),
         port: 8080,
         count,
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ambo_model::{AppName, Command, ImageReference, Limits, Secret, WorkloadId};
+use ambo_model::{AppName, Command, ImageReference, Limits, Secret, Tags, WorkloadId};
 
 /// One process of one release, wanted `count` times.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct WorkloadSpec {
     pub env: BTreeMap<String, Secret>,
     /// What one instance may use.
     pub limits: Limits,
+    /// What a node must carry for an instance to run on it. Engines of one machine do not look at it.
+    pub tags: Tags,
     /// `$PORT`: where the instance listens if it is routed.
     pub port: u16,
     /// Wanted instances.

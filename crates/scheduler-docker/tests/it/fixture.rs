@@ -10,7 +10,8 @@ use ambo_engine_docker::bollard::query_parameters::{
 };
 use ambo_engine_docker::{DockerSettings, Engine};
 use ambo_model::{
-    AppId, AppName, Command, ImageReference, Instance, InstanceId, Limits, ProcessType, ReleaseVersion, WorkloadId,
+    AppId, AppName, Command, ImageReference, Instance, InstanceId, Limits, ProcessType, ReleaseVersion, Tags,
+    WorkloadId,
 };
 use ambo_scheduler::contract::ContractFixture;
 use ambo_scheduler::{Scheduler, WorkloadSpec};
@@ -52,6 +53,7 @@ impl DockerFixture {
             command,
             env: BTreeMap::new(),
             limits: Limits::default(),
+            tags: Tags::default(),
             port: 8080,
             count,
         }

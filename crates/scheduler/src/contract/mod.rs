@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use ambo_model::{
     AppId, AppName, Command, ImageReference, Instance, InstanceId, InstanceState, Limits, ProcessType, ReleaseVersion,
-    RunId, Secret, WorkloadId,
+    RunId, Secret, Tags, WorkloadId,
 };
 use async_trait::async_trait;
 
@@ -133,6 +133,7 @@ pub(crate) fn workload(fixture: &dyn ContractFixture, script: &str, count: u32) 
         command: Command::Shell(script.to_owned()),
         env: BTreeMap::from([("PORT".to_owned(), Secret::new("8080")), ("COLOUR".to_owned(), Secret::new("grün\n€"))]),
         limits: Limits::default(),
+        tags: Tags::default(),
         port: 8080,
         count,
     }
@@ -150,6 +151,7 @@ pub(crate) fn one_off(fixture: &dyn ContractFixture, script: &str) -> RunSpec {
         command: Command::Shell(script.to_owned()),
         env: BTreeMap::from([("COLOUR".to_owned(), Secret::new("red"))]),
         limits: Limits::default(),
+        tags: Tags::default(),
         terminal: None,
         detach: false,
     }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ambo_model::{
-    AppId, AppName, Command, ImageReference, InstanceState, Limits, ProcessType, ReleaseVersion, WorkloadId,
+    AppId, AppName, Command, ImageReference, InstanceState, Limits, ProcessType, ReleaseVersion, Tags, WorkloadId,
 };
 use ambo_scheduler::fake::FakeEngine;
 use ambo_scheduler::{Scheduler, SchedulerError, WorkloadSpec};
@@ -18,6 +18,7 @@ fn spec(count: u32) -> WorkloadSpec {
         command: Command::Image,
         env: BTreeMap::new(),
         limits: Limits::default(),
+        tags: Tags::default(),
         port: 8080,
         count,
     }
