@@ -16,8 +16,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use crate::error::EngineError;
-use crate::settings::{DockerSettings, EngineAddress};
-use crate::transport::Transport;
+use crate::settings::DockerSettings;
+use crate::transport::{Connector, Transport};
 
 /// Longest wait for the head of an answer. Calls that take longer by nature (stopping with a long grace period) ask for
 /// more with [`Engine::client_with_timeout`].
@@ -36,7 +36,6 @@ pub type RawStream = TokioIo<Upgraded>;
 #[derive(Debug, Clone)]
 pub struct Engine {
     transport: Transport,
-    address: EngineAddress,
     docker: Docker,
     negotiated: Arc<OnceCell<()>>,
 }
@@ -64,7 +63,15 @@ impl Engine {
     /// # Errors
     /// When the client cannot be made.
     pub fn connect(settings: DockerSettings) -> Result<Self, EngineError> {
-        let transport = Transport::new(settings.socket.clone());
+        Self::through(Arc::new(settings.socket))
+    }
+
+    /// An engine that is reached through `connector`.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn through(connector: Arc<dyn Connector>) -> Result<Self, EngineError> {
+        let transport = Transport::new(connector);
         let sender = transport.clone();
         let docker = Docker::connect_with_custom_transport(
             move |request| sender.clone().send_for_bollard(request),
@@ -72,13 +79,7 @@ impl Engine {
             ANSWER_DURATION_MAX.as_secs(),
             API_DEFAULT_VERSION,
         )?;
-        Ok(Self { transport, address: settings.socket, docker, negotiated: Arc::new(OnceCell::new()) })
-    }
-
-    /// Where the engine is.
-    #[must_use]
-    pub fn address(&self) -> &EngineAddress {
-        &self.address
+        Ok(Self { transport, docker, negotiated: Arc::new(OnceCell::new()) })
     }
 
     /// The client, in the API version that the engine speaks. The first call asks for it; later ones are free.
@@ -193,7 +194,7 @@ mod tests {
     async fn an_engine_that_is_not_there_is_down_and_works_once_it_is() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("docker.sock");
-        let settings = DockerSettings { socket: EngineAddress::Unix(path.clone()) };
+        let settings = DockerSettings { socket: crate::EngineAddress::Unix(path.clone()) };
         let engine = Engine::connect(settings).unwrap();
         assert!(engine.info().await.unwrap_err().is_down());
         assert!(engine.client().await.unwrap_err().is_down());

@@ -16,3 +16,4 @@ pub use bollard;
 pub use engine::{Engine, EngineInfo, RawStream};
 pub use error::EngineError;
 pub use settings::{AddressError, DockerSettings, EngineAddress};
+pub use transport::{Connector, EngineStream};

@@ -1,13 +1,16 @@
-//! HTTP to the engine over a Unix or TCP socket, one connection per request.
+//! HTTP to the engine, one connection per request.
 //!
 //! A fresh connection costs microseconds on a Unix socket and means that nothing is left over from before an engine's
 //! restart: a request works as soon as the engine answers again.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bollard::BollardRequest;
 use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::{Body, Incoming};
@@ -25,15 +28,25 @@ const CONNECT_DURATION_MAX: Duration = Duration::from_secs(5);
 /// The header in which Docker takes a registry login.
 const REGISTRY_AUTH: &str = "x-registry-auth";
 
-/// Sends requests to one engine.
-#[derive(Debug, Clone)]
-pub(crate) struct Transport {
-    address: EngineAddress,
+/// A connection to an engine.
+pub trait EngineStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> EngineStream for T {}
+
+/// The way to an engine that is not reached by an address alone: on another machine, through the platform's own streams.
+#[async_trait]
+pub trait Connector: fmt::Debug + Send + Sync + 'static {
+    /// A connection of its own for one request.
+    async fn connect(&self) -> io::Result<Box<dyn EngineStream>>;
 }
 
+/// Sends requests to one engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Transport(Arc<dyn Connector>);
+
 impl Transport {
-    pub(crate) fn new(address: EngineAddress) -> Self {
-        Self { address }
+    pub(crate) fn new(connector: Arc<dyn Connector>) -> Self {
+        Self(connector)
     }
 
     /// Sends a request on a connection of its own.
@@ -46,10 +59,10 @@ impl Transport {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let address = self.address.clone();
+        let transport = self.clone();
         let connector = tower::service_fn(move |_: Uri| {
-            let address = address.clone();
-            Box::pin(async move { connect(&address).await.map(TokioIo::new) })
+            let transport = transport.clone();
+            Box::pin(async move { transport.connect().await.map(TokioIo::new) })
         });
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         client.request(request).await
@@ -71,33 +84,31 @@ impl Transport {
 
     /// Whether the engine takes connections.
     pub(crate) async fn probe(&self) -> Result<(), EngineError> {
-        connect(&self.address).await.map(drop).map_err(EngineError::down)
+        self.connect().await.map(drop).map_err(EngineError::down)
+    }
+
+    async fn connect(&self) -> io::Result<Socket> {
+        let connected = tokio::time::timeout(CONNECT_DURATION_MAX, self.0.connect()).await;
+        connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map(Socket)
     }
 }
 
-async fn connect(address: &EngineAddress) -> io::Result<Socket> {
-    let connecting = async {
-        match address {
-            EngineAddress::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
-            EngineAddress::Tcp(authority) => {
-                let stream = TcpStream::connect(authority).await?;
+#[async_trait]
+impl Connector for EngineAddress {
+    async fn connect(&self) -> io::Result<Box<dyn EngineStream>> {
+        let connected: io::Result<Box<dyn EngineStream>> = match self {
+            Self::Unix(path) => UnixStream::connect(path).await.map(|stream| Box::new(stream) as _),
+            Self::Tcp(authority) => TcpStream::connect(authority).await.and_then(|stream| {
                 stream.set_nodelay(true)?;
-                Ok(Socket::Tcp(stream))
-            }
-        }
-    };
-    let connected = tokio::time::timeout(CONNECT_DURATION_MAX, connecting).await;
-    connected
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        .map_err(|source| io::Error::new(source.kind(), format!("connect to {address}: {source}")))
+                Ok(Box::new(stream) as _)
+            }),
+        };
+        connected.map_err(|source| io::Error::new(source.kind(), format!("connect to {self}: {source}")))
+    }
 }
 
-/// A connection to the engine.
-#[derive(Debug)]
-enum Socket {
-    Unix(UnixStream),
-    Tcp(TcpStream),
-}
+/// A connection as the HTTP client wants it.
+struct Socket(Box<dyn EngineStream>);
 
 impl Connection for Socket {
     fn connected(&self) -> Connected {
@@ -105,37 +116,22 @@ impl Connection for Socket {
     }
 }
 
-macro_rules! either {
-    ($socket:expr, $stream:ident => $call:expr) => {
-        match $socket.get_mut() {
-            Socket::Unix(stream) => {
-                let $stream = Pin::new(stream);
-                $call
-            }
-            Socket::Tcp(stream) => {
-                let $stream = Pin::new(stream);
-                $call
-            }
-        }
-    };
-}
-
 impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => stream.poll_read(cx, buffer))
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        either!(self, stream => stream.poll_write(cx, bytes))
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => stream.poll_flush(cx))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => stream.poll_shutdown(cx))
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
