@@ -97,6 +97,11 @@ impl PlatformCertificate {
         self.current.clone()
     }
 
+    /// As it is now, with its key.
+    pub(crate) fn pem(&self) -> &Pem {
+        &self.pem
+    }
+
     /// What clients must trust, if it is ours.
     pub(crate) fn authority(&self) -> Option<&str> {
         match &self.source {

@@ -1,7 +1,7 @@
 //! The platform's listening sockets: bound here, inherited from systemd or from the `ambod` before, handed to the next.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -35,35 +35,8 @@ pub(crate) struct ControlListeners {
 impl Listeners {
     /// Takes over the sockets that were inherited for our addresses, and binds the rest.
     pub(crate) fn open(settings: &Settings, worker_count: usize) -> anyhow::Result<Self> {
-        let mut inherited = inherited()?;
-        let mut open = |what: &str, address: SocketAddr, count: usize| {
-            let mut sockets = inherited.remove(&address).unwrap_or_default();
-            sockets.truncate(count);
-            if sockets.is_empty() {
-                refuse_taken(what, address)?;
-            }
-            let shared = sockets.first().map(TcpListener::try_clone).transpose()?;
-            while sockets.len() < count {
-                // An inherited socket is shared: one of our own would lose its queue when we end.
-                let socket = shared.as_ref().map_or_else(|| bind(address), TcpListener::try_clone);
-                sockets.push(socket.with_context(|| format!("listen on {address} for the {what}"))?);
-            }
-            anyhow::Ok(sockets)
-        };
-        let mut one = |what: &str, address: SocketAddr| -> anyhow::Result<TcpListener> {
-            open(what, address, 1)?.pop().context("a socket was just opened")
-        };
-        let control = ControlListeners {
-            api: one("API", settings.listen_api)?,
-            ssh: one("SSH server", settings.listen_ssh)?,
-            registry: one("registry", settings.listen_registry)?,
-            rendezvous: one("door of Heroku's client", settings.listen_rendezvous)?,
-        };
-        let router = ambo_router::Listeners {
-            http: open("router", settings.listen_http, worker_count)?,
-            https: open("router's HTTPS", settings.listen_https, worker_count)?,
-        };
-        Ok(Self { control, router })
+        let mut sockets = Sockets::inherited()?;
+        Ok(Self { control: sockets.control(settings)?, router: sockets.router(settings, worker_count)? })
     }
 
     /// Copies of all sockets, for the successor. The queue of each is shared: nothing that waits in it is refused.
@@ -72,6 +45,98 @@ impl Listeners {
         let all = [api, ssh, registry, rendezvous].into_iter().chain(&self.router.http).chain(&self.router.https);
         all.map(|socket| Ok(OwnedFd::from(socket.try_clone()?))).collect()
     }
+}
+
+impl ControlListeners {
+    /// Binds the public sockets of the control plane.
+    pub(crate) fn open(settings: &Settings) -> anyhow::Result<Self> {
+        Sockets::default().control(settings)
+    }
+
+    /// Sockets that only this machine's own components find, from [`ControlAddresses`].
+    pub(crate) fn hidden() -> anyhow::Result<(Self, ControlAddresses)> {
+        let one = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen on the loopback");
+        let listeners = Self { api: one()?, ssh: one()?, registry: one()?, rendezvous: one()? };
+        let addresses = ControlAddresses {
+            api: listeners.api.local_addr()?,
+            ssh: listeners.ssh.local_addr()?,
+            registry: listeners.registry.local_addr()?,
+            rendezvous: listeners.rendezvous.local_addr()?,
+        };
+        Ok((listeners, addresses))
+    }
+}
+
+/// Where the control plane listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ControlAddresses {
+    pub(crate) api: SocketAddr,
+    pub(crate) ssh: SocketAddr,
+    pub(crate) registry: SocketAddr,
+    pub(crate) rendezvous: SocketAddr,
+}
+
+/// Binds the router's sockets, a set for each worker.
+pub(crate) fn router(settings: &Settings) -> anyhow::Result<ambo_router::Listeners> {
+    Sockets::default().router(settings, worker_count(settings))
+}
+
+/// As many as the settings say, or one per core.
+pub(crate) fn worker_count(settings: &Settings) -> usize {
+    match settings.router_workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        count => count as usize,
+    }
+}
+
+/// Sockets that somebody before us had, by their addresses.
+#[derive(Debug, Default)]
+struct Sockets(HashMap<SocketAddr, Vec<TcpListener>>);
+
+impl Sockets {
+    fn inherited() -> anyhow::Result<Self> {
+        inherited().map(Self)
+    }
+
+    fn control(&mut self, settings: &Settings) -> anyhow::Result<ControlListeners> {
+        let mut one = |what: &str, address: SocketAddr| -> anyhow::Result<TcpListener> {
+            self.open(what, address, 1)?.pop().context("a socket was just opened")
+        };
+        Ok(ControlListeners {
+            api: one("API", settings.listen_api)?,
+            ssh: one("SSH server", settings.listen_ssh)?,
+            registry: one("registry", settings.listen_registry)?,
+            rendezvous: one("door of Heroku's client", settings.listen_rendezvous)?,
+        })
+    }
+
+    fn router(&mut self, settings: &Settings, worker_count: usize) -> anyhow::Result<ambo_router::Listeners> {
+        Ok(ambo_router::Listeners {
+            http: self.open("router", settings.listen_http, worker_count)?,
+            https: self.open("router's HTTPS", settings.listen_https, worker_count)?,
+        })
+    }
+
+    fn open(&mut self, what: &str, address: SocketAddr, count: usize) -> anyhow::Result<Vec<TcpListener>> {
+        let mut sockets = self.0.remove(&address).unwrap_or_default();
+        sockets.truncate(count);
+        if sockets.is_empty() {
+            refuse_taken(what, address)?;
+        }
+        let shared = sockets.first().map(TcpListener::try_clone).transpose()?;
+        while sockets.len() < count {
+            // An inherited socket is shared: one of our own would lose its queue when we end.
+            let socket = shared.as_ref().map_or_else(|| bind(address), TcpListener::try_clone);
+            sockets.push(socket.with_context(|| format!("listen on {address} for the {what}"))?);
+        }
+        Ok(sockets)
+    }
+}
+
+/// For the asynchronous parts.
+pub(crate) fn from_std(listener: TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    Ok(tokio::net::TcpListener::from_std(listener)?)
 }
 
 fn inherited() -> anyhow::Result<HashMap<SocketAddr, Vec<TcpListener>>> {

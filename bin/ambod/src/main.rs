@@ -6,8 +6,10 @@
 mod access;
 mod adapters;
 mod atomic_file;
+mod blobs;
 mod certificate;
 mod cli;
+mod cluster;
 mod data;
 mod handover;
 mod install;
@@ -20,6 +22,7 @@ mod running;
 mod serve;
 mod settings;
 mod signals;
+mod state;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -27,7 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::settings::{Listed, Settings};
+use crate::settings::{Listed, Role, Settings};
 
 /// The C library's allocator keeps the 19 MiB that checking a password takes, once for each thread that has ever done it:
 /// more than 100 MB after a few logins. This one gives back at once what is that large; not all others do (mimalloc 3 keeps
@@ -55,7 +58,14 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve => {
             log::start(&settings)?;
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(serve::serve(settings))
+            runtime.block_on(async {
+                match settings.role {
+                    Role::All => serve::serve(settings).await,
+                    Role::Controller => cluster::controller::serve(settings).await,
+                    Role::Agent => cluster::agent::serve(settings).await,
+                    Role::Router => cluster::router::serve(settings).await,
+                }
+            })
         }
         Command::Settings => match print(&listed) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()), // `ambod settings | head`

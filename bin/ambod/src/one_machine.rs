@@ -1,4 +1,4 @@
-//! One machine: the state in SQLite, instances on its engine, the router in this process.
+//! One machine: instances on its engine, the router in this process.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,11 +10,9 @@ use ambo_controller::ports::DirectDialer;
 use ambo_engine_docker::{DockerSettings, Engine};
 use ambo_logs::{LogSettings, LogStore};
 use ambo_model::Secret;
-use ambo_registry::{DiskBlobStore, PLATFORM_USERNAME};
+use ambo_registry::PLATFORM_USERNAME;
 use ambo_router::{LogLines, Router, RouterSettings};
 use ambo_scheduler_docker::{DockerScheduler, DockerSchedulerSettings};
-use ambo_store::SqliteStore;
-use anyhow::Context;
 
 use crate::adapters::{LocalRoutes, OwnRegistryLogin};
 use crate::certificate::PlatformCertificate;
@@ -30,7 +28,7 @@ pub(crate) fn open(
 ) -> anyhow::Result<(Router, Foundation)> {
     let path = data.path();
     let logs = Arc::new(LogStore::open(&path.join("logs"), LogSettings::default())?);
-    let store = Arc::new(SqliteStore::open(&path.join("state.db")).context("open the state")?);
+    let store = crate::state::open(settings, path)?;
     let certificate = PlatformCertificate::open(settings, data)?;
     let router = router(settings, path, sockets, &logs, &certificate);
     let login = RegistryLogin { username: PLATFORM_USERNAME.to_owned(), password: random_password() };
@@ -42,7 +40,7 @@ pub(crate) fn open(
         engine,
         routes: Arc::new(LocalRoutes(handle.clone())),
         dialer: Arc::new(DirectDialer),
-        blobs: Arc::new(DiskBlobStore::open(path.join("registry/blobs"))?),
+        blobs: crate::blobs::open(settings, path)?,
         logs,
         registry_login: login,
         certificate,
@@ -80,7 +78,7 @@ pub(crate) fn engine_settings(settings: &Settings) -> anyhow::Result<DockerSetti
     })
 }
 
-fn scheduler_settings(
+pub(crate) fn scheduler_settings(
     settings: &Settings,
     data: &Data,
     login: &RegistryLogin,

@@ -26,7 +26,7 @@ use tokio::net::TcpListener;
 use crate::access::RegistryAccess;
 use crate::adapters::{AttachedPrograms, LocalArtifacts};
 use crate::certificate::{CertificateShown, PlatformCertificate};
-use crate::listeners::ControlListeners;
+use crate::listeners::{ControlListeners, from_std};
 use crate::running::Control;
 use crate::settings::Settings;
 
@@ -197,7 +197,8 @@ fn registration_mode(text: &str) -> anyhow::Result<RegistrationMode> {
     }
 }
 
-fn vault(data: &Path) -> anyhow::Result<Vault> {
+/// The platform's master key, from the environment or its file.
+pub(crate) fn vault(data: &Path) -> anyhow::Result<Vault> {
     match std::env::var("AMBO_MASTER_KEY") {
         Ok(key) => Ok(Vault::with_key(&Secret::new(key))?),
         Err(_) => Ok(Vault::with_key_file(&data.join("master.key"))?),
@@ -250,9 +251,4 @@ fn rendezvous_address(settings: &Settings) -> anyhow::Result<RendezvousAddress> 
         format!("the setting `rendezvous-address` is `{given}`: give host and port, as in run.example.com:5000")
     })?;
     Ok(RendezvousAddress { host: Some(host.to_owned()), port })
-}
-
-fn from_std(listener: std::net::TcpListener) -> anyhow::Result<TcpListener> {
-    listener.set_nonblocking(true)?;
-    Ok(TcpListener::from_std(listener)?)
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use tokio::time::Instant;
 
 use crate::data::Data;
-use crate::listeners::Listeners;
+use crate::listeners::{Listeners, worker_count};
 use crate::platform::Platform;
 use crate::running::{Control, RunningRouter};
 use crate::settings::Settings;
@@ -66,13 +66,6 @@ async fn restart(
     drop(data);
     router.stop(deadline).await;
     Ok(())
-}
-
-fn worker_count(settings: &Settings) -> usize {
-    match settings.router_workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        count => count as usize,
-    }
 }
 
 fn announce(settings: &Settings) {

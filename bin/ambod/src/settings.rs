@@ -27,6 +27,43 @@ pub(crate) struct Listed {
     pub(crate) about: &'static str,
 }
 
+/// What a process of the platform is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Everything, on one machine.
+    All,
+    /// The control plane, or a candidate for it.
+    Controller,
+    /// A node's public sockets, and the way to its engine.
+    Agent,
+    /// A node's router.
+    Router,
+}
+
+impl Role {
+    const NAMES: [(Self, &'static str); 4] =
+        [(Self::All, "all"), (Self::Controller, "controller"), (Self::Agent, "agent"), (Self::Router, "router")];
+}
+
+impl Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(Self::NAMES.iter().find(|(role, _)| role == self).map_or("", |(_, name)| name))
+    }
+}
+
+/// There is no such role.
+#[derive(Debug, thiserror::Error)]
+#[error("no such role: use all, controller, agent or router")]
+pub(crate) struct UnknownRole;
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        Self::NAMES.iter().find(|(_, name)| *name == text).map(|(role, _)| *role).ok_or(UnknownRole)
+    }
+}
+
 type File = BTreeMap<String, toml::Value>;
 
 macro_rules! settings {
@@ -121,6 +158,8 @@ fn localhost() -> Hostname {
 }
 
 settings! {
+    /// What this process is: all (one machine), or in a cluster controller, agent or router
+    role: Role = Role::All, "AMBO_ROLE";
     /// Directory of the platform's state: database, blobs, repositories, logs, keys
     data: String = default_data(), "AMBO_DATA";
     /// Address of the API and of git over HTTP
@@ -183,6 +222,30 @@ settings! {
     response_seconds: u32 = 30, "AMBO_RESPONSE_SECONDS";
     /// Seconds that a stopping ambod has to finish what is at hand
     shutdown_seconds: u32 = 30, "AMBO_SHUTDOWN_SECONDS";
+    /// Where the state is: empty for SQLite in the data directory, or etcd://10.0.0.1:2379,10.0.0.2:2379
+    store: String = String::new(), "AMBO_STORE";
+    /// File with the root (PEM) of etcd's certificates; given, etcd is reached over TLS
+    store_ca: String = String::new(), "AMBO_STORE_CA";
+    /// File with our own certificate for etcd (PEM), if it wants one
+    store_certificate: String = String::new(), "AMBO_STORE_CERTIFICATE";
+    /// File with the private key of store-certificate (PEM)
+    store_key: String = String::new(), "AMBO_STORE_KEY";
+    /// User of etcd, if it wants one; the password is read from AMBO_STORE_PASSWORD
+    store_user: String = String::new(), "AMBO_STORE_USER";
+    /// Where images and repositories are: empty for the data directory, or disk:/path, s3://bucket/prefix, azure://container, gs://bucket
+    blobs: String = String::new(), "AMBO_BLOBS";
+    /// In a cluster: this node's id, as the engine has it
+    node: String = String::new(), "AMBO_NODE";
+    /// In a cluster: directory with node.crt, node.key and ca.crt, which the platform's machines know each other by
+    identity: String = String::new(), "AMBO_IDENTITY";
+    /// In a cluster: the controllers' links, as in 10.0.0.1:7052,10.0.0.2:7052
+    controllers: String = String::new(), "AMBO_CONTROLLERS";
+    /// In a cluster: address of a controller's link
+    listen_link: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 7052)), "AMBO_LISTEN_LINK";
+    /// In a cluster: address of an agent's link
+    listen_agent: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 7053)), "AMBO_LISTEN_AGENT";
+    /// In a cluster: directory in which the components of a node meet
+    run: String = "/run/ambo".to_owned(), "AMBO_RUN";
     /// What is logged: error, warn, info, debug, or a filter such as info,ambo_router=debug
     log: String = "info".to_owned(), "AMBO_LOG";
     /// How it is logged: text or json

@@ -1,0 +1,8 @@
+//! Several machines: what each of a node's components is (ARCHITECTURE.md, section 6a).
+
+pub(crate) mod agent;
+pub(crate) mod controller;
+pub(crate) mod identity;
+pub(crate) mod meeting;
+pub(crate) mod router;
+pub(crate) mod sockets;

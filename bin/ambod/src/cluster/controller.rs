@@ -1,0 +1,131 @@
+//! A controller: a candidate until it leads, then the control plane, until it is deposed or asked to stop.
+//!
+//! A deposed leader ends its process, and with it whatever it had begun; it comes back as a candidate.
+
+mod dialer;
+mod foundation;
+mod hub_routes;
+mod services;
+mod swarm;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambo_link::LinkServer;
+use ambo_store::{Election, FencedStore, Leadership, Precondition, Store};
+use anyhow::{Context, bail};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::services::ControllerServices;
+use super::identity::identity;
+use crate::data::Data;
+use crate::listeners::ControlListeners;
+use crate::platform::Platform;
+use crate::running::Control;
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::{notify, state};
+
+/// The key that the leader holds.
+const LEADER_KEY: &str = "cluster/leader";
+/// How long a leader that is not heard of still leads. Its successor takes over within this and a second.
+const LEADER_TTL: Duration = Duration::from_secs(2);
+/// Pause before a candidate tries again after the store has failed.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long the first route table may take. The routers serve by their last one meanwhile.
+const ROUTES_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Stands for election, and leads when elected, until a signal says otherwise.
+pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let mut signals = Signals::listen().context("listen for signals")?;
+    let data = Data::take(Path::new(&settings.data), false).await?;
+    let store = state::open(&settings, data.path())?;
+    let (services, stop) = (Arc::new(ControllerServices::default()), CancellationToken::new());
+    let link = TcpListener::bind(settings.listen_link)
+        .await
+        .with_context(|| format!("listen on {} for agents", settings.listen_link))?;
+    let linked = tokio::spawn(LinkServer::new(link, identity(&settings)?).run(services.clone(), stop.clone()));
+    tracing::info!(link = %settings.listen_link, "controller of node {} stands by", settings.node);
+    notify::ready();
+    let elected = tokio::select! {
+        leadership = elected(&settings, &store) => Some(leadership),
+        _ = signals.next() => None,
+    };
+    let ended = match elected {
+        Some(leadership) => lead(&settings, &data, store, leadership, &services, &mut signals).await,
+        None => Ok(()),
+    };
+    notify::stopping();
+    stop.cancel();
+    let _ = linked.await;
+    ended
+}
+
+/// Waits until this one leads.
+async fn elected(settings: &Settings, store: &Arc<dyn Store>) -> Leadership {
+    let election = Election::new(store.clone(), LEADER_KEY, LEADER_TTL);
+    loop {
+        match election.campaign(settings.node.clone()).await {
+            Ok(leadership) => return leadership,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot stand for election now");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Leads until deposed, which is an error, or asked to stop.
+async fn lead(
+    settings: &Settings,
+    data: &Data,
+    store: Arc<dyn Store>,
+    mut leadership: Leadership,
+    services: &ControllerServices,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
+    tracing::info!(since = ?leadership.since(), "this controller leads");
+    let deadline = Duration::from_secs(u64::from(settings.shutdown_seconds));
+    let fence = leadership.fence();
+    let mut control = tokio::select! {
+        started = start(settings, data, store, fence, services, deadline) => started?,
+        () = leadership.hold() => bail!("the leadership was lost before it began"),
+        _ = signals.next() => return Ok(leadership.resign().await?),
+    };
+    tokio::select! {
+        () = leadership.hold() => bail!("the leadership is lost: another controller leads"),
+        role = control.ended() => bail!("{role} has ended by itself"),
+        _ = signals.next() => tracing::info!("stopping"),
+    }
+    services.stand_by();
+    // As long as it is still the leader's to end what is at hand.
+    tokio::select! {
+        () = control.stop(deadline) => {}
+        () = leadership.hold() => bail!("the leadership was lost while stopping"),
+    }
+    Ok(leadership.resign().await?)
+}
+
+/// Starts the control plane, and opens it to agents.
+async fn start(
+    settings: &Settings,
+    data: &Data,
+    store: Arc<dyn Store>,
+    fence: Precondition,
+    services: &ControllerServices,
+    drain: Duration,
+) -> anyhow::Result<Control> {
+    let (listeners, addresses) = ControlListeners::hidden()?;
+    let (foundation, hub) = foundation::lay(settings, data, Arc::new(FencedStore::new(store, fence)))?;
+    let logs = foundation.logs.clone();
+    let platform = Platform::assemble(settings, data.path(), foundation, listeners).await?;
+    // Routers first: they hear of the new table at once, and what drains is drained everywhere.
+    services.routers_serve(hub, logs);
+    platform.controller.recover().await.context("put right what the last leader left behind")?;
+    platform.controller.routes_prepare(ROUTES_PATIENCE).await;
+    let control = platform.start(drain);
+    services.clients_serve(addresses);
+    Ok(control)
+}

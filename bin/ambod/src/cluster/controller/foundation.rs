@@ -1,0 +1,54 @@
+//! What the control plane stands on in a cluster: the shared state and blobs, Swarm, and every node's router.
+
+use std::sync::Arc;
+
+use ambo_api::Clients;
+use ambo_builder::RegistryLogin;
+use ambo_engine_docker::Engine;
+use ambo_link::routing::Hub;
+use ambo_logs::{LogSettings, LogStore};
+use ambo_model::Secret;
+use ambo_registry::PLATFORM_USERNAME;
+use ambo_store::Store;
+
+use super::dialer::RouterDialer;
+use super::hub_routes::HubRoutes;
+use crate::certificate::PlatformCertificate;
+use crate::cluster::meeting::Meeting;
+use crate::data::Data;
+use crate::one_machine::engine_settings;
+use crate::platform::{Foundation, vault};
+use crate::settings::Settings;
+
+/// The foundation, and the hub through which routers are steered.
+pub(super) fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>) -> anyhow::Result<(Foundation, Arc<Hub>)> {
+    let path = data.path();
+    let logs = Arc::new(LogStore::open(&path.join("logs"), LogSettings::default())?);
+    let certificate = PlatformCertificate::open(settings, data)?;
+    let hub = Arc::new(Hub::default());
+    let routes = HubRoutes::new(hub.clone(), certificate.pem());
+    let shown = routes.clone();
+    let engine = Engine::connect(engine_settings(settings)?)?;
+    let registry_login = registry_login(&vault(path)?);
+    let foundation = Foundation {
+        store,
+        scheduler: super::swarm::scheduler(settings, data, engine.clone(), &registry_login)?,
+        engine,
+        routes: Arc::new(routes),
+        dialer: Arc::new(RouterDialer(Meeting::at(&settings.run).dial())),
+        blobs: crate::blobs::open(settings, path)?,
+        logs,
+        registry_login,
+        certificate,
+        certificate_shown: Box::new(move |certificate| shown.platform_certificate_publish(certificate.pem())),
+        clients: Clients::Proxied,
+    };
+    Ok((foundation, hub))
+}
+
+/// The same in every controller, and for as long as the platform has its key: an engine that pulls in an hour still has what a
+/// leader of today gave it.
+fn registry_login(vault: &ambo_controller::vault::Vault) -> RegistryLogin {
+    let password: String = vault.derive_key("registry login").iter().map(|byte| format!("{byte:02x}")).collect();
+    RegistryLogin { username: PLATFORM_USERNAME.to_owned(), password: Secret::new(password) }
+}

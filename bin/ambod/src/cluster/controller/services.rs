@@ -1,0 +1,118 @@
+//! What a controller offers to agents: everything when it leads, nothing but its word when it does not.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ambo_link::routing::{Hub, LinesSink};
+use ambo_link::{Accepted, Refusal, Service, Services};
+use ambo_logs::LogStore;
+use ambo_model::LogLine;
+use async_trait::async_trait;
+use parking_lot::RwLock;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::listeners::ControlAddresses;
+
+/// What is offered now.
+#[derive(Debug, Default)]
+pub(super) struct ControllerServices {
+    routers: RwLock<Option<Routers>>,
+    clients: RwLock<Option<ControlAddresses>>,
+}
+
+#[derive(Debug, Clone)]
+struct Routers {
+    hub: Arc<Hub>,
+    logs: Arc<LogStore>,
+}
+
+impl ControllerServices {
+    /// From now on routers are steered.
+    pub(super) fn routers_serve(&self, hub: Arc<Hub>, logs: Arc<LogStore>) {
+        *self.routers.write() = Some(Routers { hub, logs });
+    }
+
+    /// From now on clients are served.
+    pub(super) fn clients_serve(&self, addresses: ControlAddresses) {
+        *self.clients.write() = Some(addresses);
+    }
+
+    /// From now on new clients and routers are sent elsewhere.
+    pub(super) fn stand_by(&self) {
+        *self.routers.write() = None;
+        *self.clients.write() = None;
+    }
+
+    fn server(&self, service: Service) -> Option<SocketAddr> {
+        let addresses = (*self.clients.read())?;
+        match service {
+            Service::Api => Some(addresses.api),
+            Service::Ssh => Some(addresses.ssh),
+            Service::Registry => Some(addresses.registry),
+            Service::Rendezvous => Some(addresses.rendezvous),
+            Service::Routes | Service::Engine => None,
+        }
+    }
+
+    async fn router_serve(&self, accepted: Accepted) {
+        let Some(routers) = self.routers.read().clone() else {
+            return accepted.refuse(Refusal::Standby { leader: None }).await;
+        };
+        let node = accepted.peer.node.clone();
+        let Ok(stream) = accepted.take().await else { return };
+        tracing::info!(node, "a router has come");
+        if let Err(error) = routers.hub.serve(&node, stream, &KeptLines(&routers.logs)).await {
+            tracing::info!(node, %error, "a router has gone");
+        }
+    }
+
+    async fn client_serve(&self, accepted: Accepted) {
+        let Some(address) = self.server(accepted.opening.service) else {
+            return accepted.refuse(Refusal::Standby { leader: None }).await;
+        };
+        let (service, client) = (accepted.opening.service, accepted.opening.client);
+        let mut server = match TcpStream::connect(address).await {
+            Ok(server) => server,
+            Err(error) => return accepted.refuse(Refusal::Unavailable { reason: error.to_string() }).await,
+        };
+        let Ok(mut stream) = accepted.take().await else { return };
+        let passed = async {
+            server.set_nodelay(true)?;
+            // The others have no use for it.
+            if matches!(service, Service::Api | Service::Registry) {
+                let line = ambo_api::proxy_line(client.unwrap_or(address), address);
+                server.write_all(line.as_bytes()).await?;
+            }
+            tokio::io::copy_bidirectional(&mut stream, &mut server).await
+        };
+        // Either end may break it at any time.
+        let _ = passed.await;
+    }
+}
+
+#[async_trait]
+impl Services for ControllerServices {
+    async fn serve(&self, accepted: Accepted) {
+        if accepted.peer.role != ambo_link::Role::Agent {
+            return accepted.refuse(Refusal::Forbidden).await;
+        }
+        match accepted.opening.service {
+            Service::Routes => self.router_serve(accepted).await,
+            Service::Engine => accepted.refuse(Refusal::Forbidden).await,
+            Service::Api | Service::Ssh | Service::Registry | Service::Rendezvous => self.client_serve(accepted).await,
+        }
+    }
+}
+
+/// Routers' lines, into the log.
+struct KeptLines<'a>(&'a LogStore);
+
+#[async_trait]
+impl LinesSink for KeptLines<'_> {
+    async fn keep(&self, lines: Vec<LogLine>) {
+        for line in lines {
+            self.0.append_when_room(line).await;
+        }
+    }
+}
