@@ -394,7 +394,7 @@ impl Controller {
                 return Ok(());
             }
             let operations = listing.entries.into_iter().map(|entry| Operation::Delete { key: entry.key }).collect();
-            self.store.commit(Transaction { preconditions: Vec::new(), operations }).await?;
+            self.store.commit(Transaction { operations, ..Transaction::default() }).await?;
         }
     }
 }

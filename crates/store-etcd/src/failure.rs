@@ -1,16 +1,14 @@
 //! etcd's errors, sorted by what may be done about them.
 
+use std::error::Error as _;
+
 use ambo_store::StoreError;
 use etcd_client::Error;
+use tonic::{Code, ConnectError, Status};
 
-/// gRPC's code for what the caller got wrong, and for what is not there.
-const INVALID_ARGUMENT: i32 = 3;
-const NOT_FOUND: i32 = 5;
-const PERMISSION_DENIED: i32 = 7;
-const RESOURCE_EXHAUSTED: i32 = 8;
-const FAILED_PRECONDITION: i32 = 9;
-const OUT_OF_RANGE: i32 = 11;
-const UNAUTHENTICATED: i32 = 16;
+/// What members say when they have not even begun. The texts are etcd's own (`api/v3rpc/rpctypes/error.go`).
+const NOT_BEGUN: [&str; 3] =
+    ["etcdserver: no leader", "etcdserver: too many requests", "etcdserver: raft proposal dropped"];
 
 /// What became of a call.
 #[derive(Debug)]
@@ -23,7 +21,23 @@ pub(crate) enum Failure {
     Unknown(Error),
 }
 
-/// Sorts an error. The texts are etcd's own (`api/v3rpc/rpctypes/error.go`).
+impl Failure {
+    /// What it was sorted from.
+    pub(crate) fn error(&self) -> &Error {
+        match self {
+            Self::Refused(error) | Self::NotDone(error) | Self::Unknown(error) => error,
+        }
+    }
+
+    /// Takes it out.
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Self::Refused(error) | Self::NotDone(error) | Self::Unknown(error) => error,
+        }
+    }
+}
+
+/// Sorts an error.
 pub(crate) fn sort(error: Error) -> Failure {
     let Error::GRpcStatus(status) = &error else {
         return match error {
@@ -33,35 +47,48 @@ pub(crate) fn sort(error: Error) -> Failure {
         };
     };
     let said = status.message();
-    if ["no leader", "tcp connect error", "not ready", "too many requests"].iter().any(|text| said.contains(text)) {
+    if !was_sent(status) || NOT_BEGUN.iter().any(|text| said.contains(text)) {
         return Failure::NotDone(error);
     }
-    match status.code() as i32 {
-        INVALID_ARGUMENT | NOT_FOUND | PERMISSION_DENIED | RESOURCE_EXHAUSTED | FAILED_PRECONDITION | OUT_OF_RANGE
-        | UNAUTHENTICATED => Failure::Refused(error),
+    match status.code() {
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Unauthenticated => Failure::Refused(error),
         _ => Failure::Unknown(error),
     }
 }
 
-/// The port's error for one that nothing more can be done about.
+/// Whether a member may have read the request: there was a connection to send it through.
+fn was_sent(status: &Status) -> bool {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if error.is::<ConnectError>() {
+            return false;
+        }
+        cause = error.source();
+    }
+    true
+}
+
+/// The port's error for what is not done, or is harmless if it was.
 pub(crate) fn store_error(doing: &str, failure: Failure) -> StoreError {
-    let (error, is_unknown) = match failure {
-        Failure::Refused(error) | Failure::NotDone(error) => (error, false),
-        Failure::Unknown(error) => (error, true),
-    };
+    let error = failure.into_error();
     if is_lease_gone(&error) {
         return StoreError::LeaseGone;
     }
-    if let Error::GRpcStatus(status) = &error
-        && status.message().contains("database space exceeded")
-    {
+    if is_full(&error) {
         return StoreError::DiskFull;
     }
-    let doing = match is_unknown {
-        true => format!("{doing} in etcd: no answer, so it may have been done or not"),
-        false => format!("{doing} in etcd"),
-    };
-    StoreError::Backend { doing, source: Box::new(error) }
+    StoreError::Backend { doing: format!("{doing} in etcd"), source: Box::new(error) }
+}
+
+/// The port's error for what may have been done.
+pub(crate) fn unclear(doing: &str, failure: Failure) -> StoreError {
+    StoreError::Unclear { doing: format!("{doing} in etcd"), source: Box::new(failure.into_error()) }
 }
 
 /// Whether a lease is meant that has ended.
@@ -71,4 +98,14 @@ pub(crate) fn is_lease_gone(error: &Error) -> bool {
         Error::GRpcStatus(status) => status.message().contains("requested lease not found"),
         _ => false,
     }
+}
+
+/// Whether etcd's quota is used up.
+pub(crate) fn is_full(error: &Error) -> bool {
+    matches!(error, Error::GRpcStatus(status) if status.message().contains("database space exceeded"))
+}
+
+/// Whether history is meant that was compacted.
+pub(crate) fn is_compacted(error: &Error) -> bool {
+    matches!(error, Error::GRpcStatus(status) if status.message().contains("has been compacted"))
 }

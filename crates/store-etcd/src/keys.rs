@@ -4,6 +4,9 @@ use ambo_store::{Entry, Page, Revision};
 use bytes::Bytes;
 use etcd_client::KeyValue;
 
+/// What the driver's own keys begin with, after the prefix.
+const SLOTS: &str = "\0slot/";
+
 /// Puts the prefix before keys, and takes it off again.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys(String);
@@ -34,7 +37,23 @@ impl Keys {
 
     /// The keys that start with `prefix`, from the first to before the second.
     pub(crate) fn span(&self, prefix: &str) -> (Vec<u8>, Vec<u8>) {
-        let start = self.full(prefix);
+        let mut start = self.full(prefix);
+        let end = successor(&start);
+        if prefix.is_empty() {
+            // The driver's own keys come before any of the port's.
+            start.push(1);
+        }
+        (start, end)
+    }
+
+    /// A key of the driver's own: no key of the port's has a NUL.
+    pub(crate) fn slot(&self, name: &str) -> Vec<u8> {
+        self.full(&format!("{SLOTS}{name}"))
+    }
+
+    /// All of them, from the first to before the second.
+    pub(crate) fn slots(&self) -> (Vec<u8>, Vec<u8>) {
+        let start = self.slot("");
         let end = successor(&start);
         (start, end)
     }
@@ -84,6 +103,14 @@ mod tests {
     fn a_span_ends_after_the_last_key_that_starts_so() {
         assert_eq!(successor(b"a/"), b"a0");
         assert_eq!(successor(b"a\xff\xff"), b"b");
+    }
+
+    #[test]
+    fn the_span_of_all_keys_is_without_the_driver_s_own() {
+        let keys = Keys::below("p");
+        let (start, end) = keys.span("");
+        assert!(start <= keys.full("\u{1}") && keys.full("\u{10FFFF}") < end);
+        assert!(keys.slot("x") < start && keys.slots().1 <= start);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod keys;
 mod members;
 mod range;
 mod settings;
+mod slots;
 mod store;
 mod watch;
 

@@ -15,18 +15,20 @@ const CONNECT_DURATION_MAX: Duration = Duration::from_millis(500);
 /// Longest wait for the first member that is asked; each further one is given twice the time, so that a slow etcd is waited for
 /// and a member that hangs costs little.
 const ANSWER_DURATION: Duration = Duration::from_millis(500);
-/// Longest wait for the answer to a call that cannot be asked again.
-const ONLY_ANSWER_DURATION: Duration = Duration::from_secs(5);
+/// Longest wait for any member.
+const ANSWER_DURATION_MAX: Duration = Duration::from_secs(4);
 /// After so long no further member is asked.
 const CALL_DURATION_MAX: Duration = Duration::from_secs(8);
 /// Pause after every member has failed once.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether a call may be asked again when nobody knows what became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
-    Yes,
-    No,
+/// What came of asking.
+#[derive(Debug)]
+pub(crate) struct Answer<T> {
+    /// What the last member that was asked said.
+    pub(crate) result: Result<T, Failure>,
+    /// Whether one that was asked before may have done it, or may do it yet.
+    pub(crate) in_doubt: bool,
 }
 
 #[derive(Debug)]
@@ -73,41 +75,51 @@ impl Members {
         member.client.get_or_try_init(connect).await.cloned()
     }
 
-    /// Asks until a member answers.
-    pub(crate) async fn call<T, F>(&self, again: Again, ask: impl Fn(Client) -> F) -> Result<T, Failure>
+    /// Asks until a member answers. What is asked may be done more than once.
+    pub(crate) async fn call<T, F>(&self, ask: impl Fn(Client) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let deadline = Instant::now() + CALL_DURATION_MAX;
-        let mut patience = match again {
-            Again::Yes => ANSWER_DURATION,
-            Again::No => ONLY_ANSWER_DURATION,
-        };
-        for tried in 1.. {
+        self.call_until(deadline(), ask).await.result
+    }
+
+    /// Asks until a member answers or the time is over.
+    pub(crate) async fn call_until<T, F>(&self, deadline: Instant, ask: impl Fn(Client) -> F) -> Answer<T>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let mut patience = ANSWER_DURATION;
+        let (mut tried, mut in_doubt) = (0, false);
+        loop {
             let index = self.first();
-            let answer = tokio::time::timeout(patience, async { ask(self.client(index).await?).await }).await;
+            let until = deadline.min(Instant::now() + patience);
+            let answer = tokio::time::timeout_at(until, async { ask(self.client(index).await?).await }).await;
             let failure = match answer {
-                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Ok(answer)) => return Answer { result: Ok(answer), in_doubt },
                 Ok(Err(error)) => sort(error),
                 Err(_) => Failure::Unknown(Error::IoError(std::io::ErrorKind::TimedOut.into())),
             };
-            let is_final = match &failure {
-                Failure::Refused(_) => true,
-                Failure::NotDone(_) => false,
-                Failure::Unknown(_) => again == Again::No,
-            };
-            if is_final || Instant::now() + PAUSE >= deadline {
-                return Err(failure);
+            in_doubt |= matches!(failure, Failure::Unknown(_));
+            if matches!(failure, Failure::Refused(_)) {
+                return Answer { result: Err(failure), in_doubt };
+            }
+            self.pass_over(index);
+            if Instant::now() + PAUSE >= deadline {
+                return Answer { result: Err(failure), in_doubt };
             }
             tracing::debug!(member = ?self.members.get(index), ?failure, "asking the next member of etcd");
-            self.pass_over(index);
+            tried += 1;
             if tried % self.members.len().max(1) == 0 {
-                patience = (patience * 2).min(ONLY_ANSWER_DURATION);
+                patience = (patience * 2).min(ANSWER_DURATION_MAX);
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        Err(Failure::NotDone(Error::EndpointsNotManaged))
     }
+}
+
+/// Until when a call that begins now may take.
+pub(crate) fn deadline() -> Instant {
+    Instant::now() + CALL_DURATION_MAX
 }
 
 fn options(settings: &EtcdSettings) -> ConnectOptions {

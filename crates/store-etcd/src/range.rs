@@ -1,12 +1,14 @@
 //! Listing a page.
 
+use std::collections::BTreeSet;
+
 use ambo_store::port::{PAGE_BYTES_MAX, VALUE_BYTES_MAX};
 use ambo_store::{Listing, Page, StoreError};
 use etcd_client::{Client, GetOptions, GetResponse, SortOrder, SortTarget};
 
 use crate::failure::store_error;
 use crate::keys::{Keys, revision};
-use crate::members::{Again, Members};
+use crate::members::Members;
 
 /// Entries of one answer of etcd's: together they stay below [`MESSAGE_BYTES_MAX`] however large their values are.
 const CHUNK_ENTRIES: usize = 32;
@@ -22,7 +24,8 @@ pub(crate) async fn list(
     limit: usize,
 ) -> Result<Listing, StoreError> {
     let (mut start, mut end) = keys.page(prefix, page);
-    let (mut entries, mut bytes, mut at) = (Vec::new(), 0, None);
+    let (mut entries, mut leased) = (Vec::new(), BTreeSet::new());
+    let (mut bytes, mut at) = (0, None);
     loop {
         let count = CHUNK_ENTRIES.min(limit - entries.len());
         let chunk = chunk(members, &start, &end, count, page.descending, at).await?;
@@ -30,6 +33,9 @@ pub(crate) async fn list(
             *at.get_or_insert_with(|| chunk.header().map_or(0, etcd_client::ResponseHeader::revision));
         for found in chunk.kvs() {
             bytes += found.value().len();
+            if found.lease() != 0 {
+                leased.insert(keys.short(found.key()));
+            }
             entries.push(keys.entry(found));
             if bytes >= PAGE_BYTES_MAX {
                 break;
@@ -42,7 +48,7 @@ pub(crate) async fn list(
         let is_full = entries.len() >= limit || bytes >= PAGE_BYTES_MAX;
         if is_full || !chunk.more() {
             let more = chunk.more() || !are_all_taken;
-            return Ok(Listing { entries, more, revision: revision(revision_of_page) });
+            return Ok(Listing { entries, more, revision: revision(revision_of_page), leased });
         }
         if let Some(last) = chunk.kvs().last() {
             match page.descending {
@@ -72,6 +78,6 @@ async fn chunk(
         let (start, options) = (start.to_vec(), options.clone());
         async move { client.get(start, Some(options)).await }
     };
-    let got = members.call(Again::Yes, ask).await;
+    let got = members.call(ask).await;
     got.map_err(|failure| store_error("list keys", failure))
 }

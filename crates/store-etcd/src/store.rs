@@ -11,8 +11,10 @@ use etcd_client::Client;
 
 use crate::failure::{Failure, is_lease_gone, store_error};
 use crate::keys::Keys;
-use crate::members::{Again, Members};
+use crate::members::Members;
 use crate::settings::EtcdSettings;
+use crate::slots::Slots;
+use crate::watch::Watched;
 use crate::{commit, range, watch};
 
 /// The store on etcd. Cheap to clone.
@@ -20,6 +22,9 @@ use crate::{commit, range, watch};
 pub struct EtcdStore {
     members: Arc<Members>,
     keys: Keys,
+    slots: Arc<Slots>,
+    /// Goes with the last clone, and ends the watches.
+    open: Arc<tokio::sync::watch::Sender<()>>,
 }
 
 impl fmt::Debug for EtcdStore {
@@ -32,7 +37,13 @@ impl EtcdStore {
     /// A store on this etcd. Nothing is sent yet: an etcd that is down is an error of the first call, not of this one.
     #[must_use]
     pub fn new(settings: EtcdSettings) -> Self {
-        Self { keys: Keys::below(&settings.prefix), members: Arc::new(Members::new(settings)) }
+        let (keys, slots) = (Keys::below(&settings.prefix), Arc::new(Slots::new()));
+        Self {
+            keys,
+            slots,
+            members: Arc::new(Members::new(settings)),
+            open: Arc::new(tokio::sync::watch::Sender::new(())),
+        }
     }
 }
 
@@ -45,7 +56,7 @@ impl Store for EtcdStore {
             let full = full.clone();
             async move { client.get(full, None).await }
         };
-        let got = self.members.call(Again::Yes, ask).await;
+        let got = self.members.call(ask).await;
         let got = got.map_err(|failure| store_error("read a key", failure))?;
         Ok(got.kvs().first().map(|found| self.keys.entry(found)))
     }
@@ -58,12 +69,13 @@ impl Store for EtcdStore {
 
     async fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {
         transaction_check(&transaction)?;
-        commit::commit(&self.members, &self.keys, &transaction).await
+        commit::commit(&self.members, &self.keys, &self.slots, &transaction).await
     }
 
     async fn watch(&self, prefix: &str, from: Revision) -> Result<Watch, StoreError> {
         prefix_check(prefix)?;
-        watch::watch(self.members.clone(), self.keys.clone(), prefix.to_owned(), from).await
+        let (members, keys, store) = (self.members.clone(), self.keys.clone(), self.open.subscribe());
+        watch::watch(Watched { members, keys, prefix: prefix.to_owned(), store }, from).await
     }
 
     async fn lease_grant(&self, ttl: Duration) -> Result<LeaseId, StoreError> {
@@ -71,23 +83,19 @@ impl Store for EtcdStore {
         let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         // One that nobody hears of ends by itself.
-        let granted = self
-            .members
-            .call(Again::Yes, move |mut client| async move { client.lease_grant(seconds, None).await })
-            .await;
+        let granted = self.members.call(move |mut client| async move { client.lease_grant(seconds, None).await }).await;
         Ok(LeaseId(granted.map_err(|failure| store_error("take a lease", failure))?.id().to_string()))
     }
 
     async fn lease_renew(&self, lease: &LeaseId) -> Result<(), StoreError> {
         let id = lease_number(lease)?;
-        let renewed =
-            self.members.call(Again::Yes, move |mut client| async move { client.lease_keep_alive(id).await }).await;
+        let renewed = self.members.call(move |mut client| async move { client.lease_keep_alive(id).await }).await;
         renewed.map(drop).map_err(|failure| store_error("renew a lease", failure))
     }
 
     async fn lease_revoke(&self, lease: &LeaseId) -> Result<(), StoreError> {
         let id = lease_number(lease)?;
-        match self.members.call(Again::Yes, move |mut client| async move { client.lease_revoke(id).await }).await {
+        match self.members.call(move |mut client| async move { client.lease_revoke(id).await }).await {
             Ok(_) => Ok(()),
             Err(Failure::Refused(error)) if is_lease_gone(&error) => Ok(()),
             Err(failure) => Err(store_error("end a lease", failure)),

@@ -69,7 +69,7 @@ pub fn transaction_check(transaction: &Transaction) -> Result<usize, StoreError>
         )));
     }
     let mut bytes = 0;
-    for precondition in &transaction.preconditions {
+    for precondition in transaction.conditions() {
         let key = precondition_key(precondition);
         key_check(key)?;
         bytes += key.len();

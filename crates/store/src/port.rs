@@ -1,5 +1,6 @@
 //! The port. The limits hold on every backend, so that nothing works on one and breaks on the other.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,8 +22,8 @@ pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Longest time that a lease may live without a renewal.
 pub const LEASE_TTL_MAX: Duration = Duration::from_hours(24);
 
-/// A point in the store's history. Every commit that changes something makes a new one, one higher; so does the end
-/// of a lease that had keys.
+/// A point in the store's history. Every commit that changes something makes a new, higher one; so does the end of a lease
+/// that had keys. Where others write to the same backend, their changes make new ones, too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
@@ -60,6 +61,8 @@ pub struct Listing {
     pub more: bool,
     /// The revision at which the page was read. A watch from the next one misses nothing.
     pub revision: Revision,
+    /// Those keys of the page that go with a lease.
+    pub leased: BTreeSet<String>,
 }
 
 impl Revision {
@@ -114,6 +117,8 @@ pub enum Operation {
 /// Preconditions and operations: all or nothing. No key may be named by two operations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transaction {
+    /// All must hold. They come first, and the limit does not count them: see [`FencedStore`](crate::FencedStore).
+    pub fences: Vec<Precondition>,
     /// All must hold.
     pub preconditions: Vec<Precondition>,
     /// All are done.
@@ -125,6 +130,11 @@ impl Transaction {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Everything that must hold, in the order in which it is looked at.
+    pub fn conditions(&self) -> impl Iterator<Item = &Precondition> {
+        self.fences.iter().chain(&self.preconditions)
     }
 
     /// Adds: the key must not exist.
@@ -205,7 +215,8 @@ pub trait Store: Send + Sync + 'static {
     async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError>;
     /// The keys that start with `prefix`, a page at a time; an empty prefix means all.
     async fn list(&self, prefix: &str, page: Page) -> Result<Listing, StoreError>;
-    /// Does all of a transaction, durably, or nothing.
+    /// Does all of a transaction, durably and once, or nothing. Every error says that nothing was changed, but
+    /// [`StoreError::Unclear`].
     ///
     /// # Cancel safety
     /// A dropped call may still commit.
@@ -228,7 +239,7 @@ pub enum StoreError {
     /// A precondition did not hold; nothing was changed. Read again and decide again.
     #[error("`{key}` changed in the meantime")]
     Conflict {
-        /// The first key whose precondition failed.
+        /// The first key of which a precondition does not hold.
         key: String,
     },
     /// Against a limit of the port. A retry changes nothing.
@@ -249,7 +260,16 @@ pub enum StoreError {
     /// The disk is full: nothing was changed.
     #[error("the platform's disk is full: free some space on its machine and try again")]
     DiskFull,
-    /// The backend failed. A retry may help.
+    /// Nobody knows: it was done, was not, or may yet be. Look before you decide; a retry may do it twice.
+    #[error("{doing}: no answer, so it may have been done: look before you try again")]
+    Unclear {
+        /// What we did.
+        doing: String,
+        /// Why there is no answer.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The backend failed; nothing was changed. A retry may help.
     #[error("{doing}")]
     Backend {
         /// What we did.

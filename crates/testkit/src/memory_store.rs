@@ -1,10 +1,11 @@
 //! A store in memory. It outlives the control planes that use it, as a disk does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ambo_store::port::PAGE_ENTRIES_MAX;
+use ambo_store::limits::{key_check, page_check, prefix_check, transaction_check};
+use ambo_store::port::PAGE_BYTES_MAX;
 use ambo_store::{
     Committed, Entry, Event, LeaseId, Listing, Operation, Page, Precondition, Revision, Store, StoreError, Transaction,
     Watch,
@@ -53,8 +54,7 @@ impl State {
         if holds { Ok(()) } else { Err(StoreError::Conflict { key: key.clone() }) }
     }
 
-    fn apply(&mut self, operation: Operation) {
-        let revision = self.revision;
+    fn apply(&mut self, operation: Operation, revision: Revision) {
         let event = match operation {
             Operation::Put { key, value, .. } => {
                 let created = self.entries.get(&key).map_or(revision, |before| before.created);
@@ -67,6 +67,7 @@ impl State {
                 None => return,
             },
         };
+        self.revision = revision;
         self.history.push(event.clone());
         let _ = self.news.send(event); // Nobody may be watching.
     }
@@ -75,15 +76,14 @@ impl State {
 #[async_trait]
 impl Store for MemoryStore {
     async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
+        key_check(key)?;
         Ok(self.state.lock().entries.get(key).cloned())
     }
 
     async fn list(&self, prefix: &str, page: Page) -> Result<Listing, StoreError> {
+        prefix_check(prefix)?;
+        let limit = page_check(&page)?;
         let state = self.state.lock();
-        let limit = page.limit.unwrap_or(PAGE_ENTRIES_MAX);
-        if !(1..=PAGE_ENTRIES_MAX).contains(&limit) {
-            return Err(StoreError::Limit(format!("a page of {limit} entries")));
-        }
         let mut found: Vec<Entry> =
             state.entries.values().filter(|entry| entry.key.starts_with(prefix)).cloned().collect();
         if page.descending {
@@ -92,22 +92,31 @@ impl Store for MemoryStore {
         if let Some(after) = &page.after {
             found.retain(|entry| if page.descending { entry.key < *after } else { entry.key > *after });
         }
-        let more = found.len() > limit;
-        found.truncate(limit);
-        Ok(Listing { entries: found, more, revision: state.revision })
+        let fits = |bytes: &mut usize, entry: &Entry| {
+            let fits = *bytes < PAGE_BYTES_MAX;
+            *bytes += entry.value.len();
+            Some(fits)
+        };
+        let fitting = found.iter().take(limit).scan(0, fits).take_while(|fits| *fits).count();
+        let more = found.len() > fitting;
+        found.truncate(fitting);
+        Ok(Listing { entries: found, more, revision: state.revision, leased: BTreeSet::new() })
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {
+        transaction_check(&transaction)?;
         let mut state = self.state.lock();
-        transaction.preconditions.iter().try_for_each(|precondition| state.check(precondition))?;
-        if !transaction.operations.is_empty() {
-            state.revision = state.revision.next();
+        transaction.conditions().try_for_each(|precondition| state.check(precondition))?;
+        if transaction.operations.iter().any(|operation| matches!(operation, Operation::Put { lease: Some(_), .. })) {
+            return Err(StoreError::LeaseGone);
         }
-        transaction.operations.into_iter().for_each(|operation| state.apply(operation));
+        let revision = state.revision.next();
+        transaction.operations.into_iter().for_each(|operation| state.apply(operation, revision));
         Ok(Committed { revision: state.revision })
     }
 
     async fn watch(&self, prefix: &str, from: Revision) -> Result<Watch, StoreError> {
+        prefix_check(prefix)?;
         let state = self.state.lock();
         let since = move |event: &Event| match event {
             Event::Put(entry) => entry.modified >= from,
@@ -124,7 +133,13 @@ impl Store for MemoryStore {
         let wanted = move |event: &Result<Event, StoreError>| {
             std::future::ready(event.as_ref().map_or(true, |event| since(event) && below(event)))
         };
-        Ok(futures::stream::iter(past).chain(coming).filter(wanted).boxed())
+        // One that was too slow is told so, and nothing after.
+        let to_the_end = |ended: &mut bool, event: Result<Event, StoreError>| {
+            let goes_on = !*ended;
+            *ended = event.is_err();
+            std::future::ready(goes_on.then_some(event))
+        };
+        Ok(futures::stream::iter(past).chain(coming).filter(wanted).scan(false, to_the_end).boxed())
     }
 
     /// Leases are of no use to a single control plane: nobody simulates an election with this store.

@@ -252,7 +252,7 @@ impl Accounts {
     async fn token_remove(&self, found: &Found<Token>) -> Result<(), AccountError> {
         let index = layout::account_token(found.value.account, found.value.id);
         let operations = [found.entry.key.clone(), index].map(|key| Operation::Delete { key }).to_vec();
-        self.store.commit(Transaction { preconditions: Vec::new(), operations }).await?;
+        self.store.commit(Transaction { operations, ..Transaction::default() }).await?;
         Ok(())
     }
 }

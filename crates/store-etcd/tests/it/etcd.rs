@@ -146,10 +146,6 @@ impl Etcd {
     pub(crate) fn store(&self, first: usize) -> Arc<dyn Store> {
         Arc::new(EtcdStore::new(self.settings(first)))
     }
-
-    pub(crate) fn shared(&self) -> Arc<dyn Store> {
-        self.store(0)
-    }
 }
 
 impl Drop for Etcd {

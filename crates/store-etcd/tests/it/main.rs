@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../../../store/tests/it/contract/mod.rs"]
-mod contract;
 mod etcd;
 mod faults;
 mod single;

@@ -1,52 +1,26 @@
 //! One member: the contract of the port, and what is etcd's own.
 
-use ambo_store::port::PAGE_ENTRIES_MAX;
-use ambo_store::{Page, Revision, StoreError, Transaction};
+use std::sync::Arc;
 
-use crate::contract::{all, contract, entry, model, next, within_deadline};
+use ambo_store::contract::{ContractFixture, all, entry, model, next, within_deadline};
+use ambo_store::port::PAGE_ENTRIES_MAX;
+use ambo_store::{Page, Revision, Store, StoreError, Transaction};
+
 use crate::etcd::Etcd;
 
 fn fresh() -> Etcd {
     Etcd::of(1)
 }
 
-contract!(super::fresh:
-    keys::{
-        a_put_key_is_read_back_with_its_revisions,
-        a_key_made_again_is_a_new_key,
-        values_are_bytes,
-        a_commit_without_a_change_keeps_the_revision,
-        pages_in_both_directions_cover_a_prefix_once,
-        a_page_of_large_values_ends_early_and_says_that_more_follow,
-        a_listing_tells_the_revision_it_was_read_at,
-        a_conflict_leaves_nothing_changed_and_names_the_key,
-        unmodified_fails_for_a_key_that_was_made_again,
-        of_many_who_claim_a_name_at_once_one_gets_it,
-        concurrent_increments_lose_none,
-        beyond_a_limit_nothing_is_done,
-        at_the_limits_all_works,
-    },
-    watches::{
-        a_watch_tells_puts_and_deletes_under_its_prefix_in_order,
-        a_watch_replays_from_a_revision_then_goes_on_live,
-        a_watch_from_a_future_revision_waits_for_it,
-        watches_have_no_gap_under_concurrent_commits,
-        a_long_history_is_replayed_whole,
-    },
-    leases::{
-        the_keys_of_an_ended_lease_go_together_and_watches_are_told,
-        a_renewed_lease_lives_on,
-        a_revoked_lease_takes_its_keys_at_once,
-        a_key_put_without_the_lease_outlives_it,
-        a_lease_of_no_or_endless_time_is_refused,
-    },
-    elections::{
-        one_candidate_leads_until_it_resigns,
-        a_leader_that_falls_silent_is_replaced_and_can_write_no_more,
-        a_leader_that_holds_stays_leader,
-        of_many_candidates_each_leads_alone_in_turn,
-    },
-);
+impl ContractFixture for Etcd {
+    fn shared(&self) -> Arc<dyn Store> {
+        self.store(0)
+    }
+}
+
+mod contract {
+    ambo_store::store_contract!(super::fresh());
+}
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { cases: 6, ..Default::default() })]

@@ -5,8 +5,8 @@ use ambo_store::{Store, StoreError, Transaction};
 use ambo_store_etcd::{EtcdStore, EtcdTls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use crate::contract::within_deadline;
 use crate::etcd::Etcd;
+use ambo_store::contract::within_deadline;
 
 /// An authority's root, and a certificate with its key for the loopback that it issued.
 fn certificates() -> (String, String, String) {

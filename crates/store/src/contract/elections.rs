@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ambo_store::{Election, Store, StoreError, Transaction};
+use crate::{Election, Store, StoreError, Transaction};
 
 use super::{entry, within_deadline};
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_secs(3);
 
-pub(crate) async fn one_candidate_leads_until_it_resigns(store: Arc<dyn Store>) {
+pub async fn one_candidate_leads_until_it_resigns(store: Arc<dyn Store>) {
     let election = Election::new(Arc::clone(&store), "leader", LONG);
     let first = election.campaign("first").await.expect("leads");
     assert_eq!(election.leader().await.expect("reads").as_deref(), Some(&b"first"[..]));
@@ -27,7 +27,7 @@ pub(crate) async fn one_candidate_leads_until_it_resigns(store: Arc<dyn Store>) 
     assert_eq!(election.leader().await.expect("reads"), None);
 }
 
-pub(crate) async fn a_leader_that_falls_silent_is_replaced_and_can_write_no_more(store: Arc<dyn Store>) {
+pub async fn a_leader_that_falls_silent_is_replaced_and_can_write_no_more(store: Arc<dyn Store>) {
     let election = Election::new(Arc::clone(&store), "leader", SHORT);
     let mut silent = election.campaign("silent").await.expect("leads");
     store.commit(silent.guard(Transaction::new().put("work", "silent"))).await.expect("a leader writes");
@@ -39,7 +39,7 @@ pub(crate) async fn a_leader_that_falls_silent_is_replaced_and_can_write_no_more
     assert_eq!(entry(&*store, "work").await.expect("the key is there").value, "next");
 }
 
-pub(crate) async fn a_leader_that_holds_stays_leader(store: Arc<dyn Store>) {
+pub async fn a_leader_that_holds_stays_leader(store: Arc<dyn Store>) {
     let election = Election::new(Arc::clone(&store), "leader", SHORT);
     let mut leader = election.campaign("leader").await.expect("leads");
     let held = tokio::time::timeout(SHORT * 2, leader.hold()).await;
@@ -47,7 +47,7 @@ pub(crate) async fn a_leader_that_holds_stays_leader(store: Arc<dyn Store>) {
     assert_eq!(election.leader().await.expect("reads").as_deref(), Some(&b"leader"[..]));
 }
 
-pub(crate) async fn of_many_candidates_each_leads_alone_in_turn(store: Arc<dyn Store>) {
+pub async fn of_many_candidates_each_leads_alone_in_turn(store: Arc<dyn Store>) {
     let election = Election::new(Arc::clone(&store), "leader", LONG);
     let turns = (0..8).map(|number| {
         let (store, election) = (Arc::clone(&store), election.clone());

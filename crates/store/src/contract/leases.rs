@@ -3,23 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ambo_store::port::LEASE_TTL_MAX;
-use ambo_store::{Event, LeaseId, Revision, Store, StoreError, Transaction};
+use crate::port::LEASE_TTL_MAX;
+use crate::{Event, LeaseId, Page, Store, StoreError, Transaction};
 
 use super::{entry, is_limit, next};
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_secs(2);
 
-pub(crate) async fn the_keys_of_an_ended_lease_go_together_and_watches_are_told(store: Arc<dyn Store>) {
+pub async fn the_keys_of_an_ended_lease_go_together_and_watches_are_told(store: Arc<dyn Store>) {
     let granted = Instant::now();
     let lease = store.lease_grant(SHORT).await.expect("grants");
     let put =
         Transaction::new().put_leased("a/1", "", lease.clone()).put_leased("a/2", "", lease.clone()).put("a/3", "");
     let put = store.commit(put).await.expect("commits");
     let mut watch = store.watch("a/", put.revision.next()).await.expect("watches");
-    let end = put.revision.next();
-    assert_eq!(next(&mut watch).await, Event::Delete { key: "a/1".to_owned(), revision: end });
+    let Event::Delete { key, revision: end } = next(&mut watch).await else { panic!("expected a delete") };
+    assert!(key == "a/1" && end > put.revision);
     assert!(granted.elapsed() >= SHORT, "the lease ended early");
     assert_eq!(next(&mut watch).await, Event::Delete { key: "a/2".to_owned(), revision: end });
     assert_eq!(entry(&*store, "a/1").await, None);
@@ -30,16 +30,14 @@ pub(crate) async fn the_keys_of_an_ended_lease_go_together_and_watches_are_told(
     assert_eq!(entry(&*store, "b").await, None);
 }
 
-pub(crate) async fn a_renewed_lease_lives_on(store: Arc<dyn Store>) {
+pub async fn a_renewed_lease_lives_on(store: Arc<dyn Store>) {
     let ttl = SHORT * 2;
     let granted = Instant::now();
     let lease = store.lease_grant(ttl).await.expect("grants");
     let other = store.lease_grant(ttl).await.expect("grants");
-    store
-        .commit(Transaction::new().put_leased("kept", "", lease.clone()).put_leased("other", "", other))
-        .await
-        .expect("commits");
-    let mut watch = store.watch("", Revision(2)).await.expect("watches");
+    let put = Transaction::new().put_leased("kept", "", lease.clone()).put_leased("other", "", other);
+    let put = store.commit(put).await.expect("commits");
+    let mut watch = store.watch("", put.revision.next()).await.expect("watches");
     let renewals = async {
         loop {
             store.lease_renew(&lease).await.expect("renews");
@@ -54,7 +52,7 @@ pub(crate) async fn a_renewed_lease_lives_on(store: Arc<dyn Store>) {
     assert!(entry(&*store, "kept").await.is_some());
 }
 
-pub(crate) async fn a_revoked_lease_takes_its_keys_at_once(store: Arc<dyn Store>) {
+pub async fn a_revoked_lease_takes_its_keys_at_once(store: Arc<dyn Store>) {
     let lease = store.lease_grant(LONG).await.expect("grants");
     store.commit(Transaction::new().put_leased("a", "", lease.clone())).await.expect("commits");
     store.lease_revoke(&lease).await.expect("revokes");
@@ -64,7 +62,7 @@ pub(crate) async fn a_revoked_lease_takes_its_keys_at_once(store: Arc<dyn Store>
     assert!(matches!(store.lease_renew(&lease).await, Err(StoreError::LeaseGone)));
 }
 
-pub(crate) async fn a_key_put_without_the_lease_outlives_it(store: Arc<dyn Store>) {
+pub async fn a_key_put_without_the_lease_outlives_it(store: Arc<dyn Store>) {
     let lease = store.lease_grant(LONG).await.expect("grants");
     let other = store.lease_grant(LONG).await.expect("grants");
     store
@@ -78,7 +76,18 @@ pub(crate) async fn a_key_put_without_the_lease_outlives_it(store: Arc<dyn Store
     assert!(entry(&*store, "a").await.is_some() && entry(&*store, "b").await.is_none());
 }
 
-pub(crate) async fn a_lease_of_no_or_endless_time_is_refused(store: Arc<dyn Store>) {
+pub async fn a_listing_tells_which_keys_go_with_a_lease(store: Arc<dyn Store>) {
+    let lease = store.lease_grant(LONG).await.expect("grants");
+    let put = Transaction::new().put("a", "").put_leased("b", "", lease.clone()).put_leased("c", "", lease);
+    store.commit(put).await.expect("commits");
+    store.commit(Transaction::new().put("c", "")).await.expect("commits");
+    for descending in [false, true] {
+        let listing = store.list("", Page { descending, ..Page::default() }).await.expect("lists");
+        assert_eq!(listing.leased.iter().map(String::as_str).collect::<Vec<_>>(), ["b"]);
+    }
+}
+
+pub async fn a_lease_of_no_or_endless_time_is_refused(store: Arc<dyn Store>) {
     assert!(is_limit(&store.lease_grant(Duration::ZERO).await));
     assert!(is_limit(&store.lease_grant(LEASE_TTL_MAX * 2).await));
 }

@@ -21,9 +21,9 @@ pub(super) fn column(revision: Revision) -> i64 {
 }
 
 /// The key of the first precondition that does not hold.
-pub(super) fn conflict(connection: &Connection, preconditions: &[Precondition]) -> rusqlite::Result<Option<String>> {
+pub(super) fn conflict(connection: &Connection, transaction: &Transaction) -> rusqlite::Result<Option<String>> {
     let mut statement = connection.prepare_cached("SELECT modified FROM entries WHERE key = ?1")?;
-    for precondition in preconditions {
+    for precondition in transaction.conditions() {
         let key = precondition_key(precondition);
         let modified: Option<i64> = statement.query_row([key], |row| row.get(0)).optional()?;
         let holds = match precondition {

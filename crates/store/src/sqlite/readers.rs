@@ -1,5 +1,6 @@
 //! The connections that read.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,15 +78,17 @@ pub(super) fn list(connection: &Connection, prefix: &str, page: &Page, limit: us
         (None, _) => {}
     }
     let sql = if page.descending {
-        "SELECT key, value, created, modified FROM entries WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3"
+        "SELECT key, value, created, modified, lease IS NOT NULL FROM entries
+            WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3"
     } else {
-        "SELECT key, value, created, modified FROM entries WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3"
+        "SELECT key, value, created, modified, lease IS NOT NULL FROM entries
+            WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3"
     };
     // One row more than asked for says whether more follow.
     let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(sql)?;
     let mut found = statement.query(params![first, end, rows])?;
-    let mut entries = Vec::new();
+    let (mut entries, mut leased) = (Vec::new(), BTreeSet::new());
     let mut bytes = 0;
     let mut more = false;
     while let Some(row) = found.next()? {
@@ -93,11 +96,15 @@ pub(super) fn list(connection: &Connection, prefix: &str, page: &Page, limit: us
             more = true;
             break;
         }
+        let is_leased: bool = row.get(4)?;
         let entry = entry(row)?;
+        if is_leased {
+            leased.insert(entry.key.clone());
+        }
         bytes += entry.value.len();
         entries.push(entry);
     }
-    Ok(Listing { entries, more, revision })
+    Ok(Listing { entries, more, revision, leased })
 }
 
 /// The revision of the last commit.

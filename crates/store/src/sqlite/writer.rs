@@ -273,7 +273,7 @@ fn request_do(connection: &Connection, state: &mut State, queued: &Queued) -> ru
 }
 
 fn transaction_do(connection: &Connection, state: &mut State, transaction: &Transaction) -> rusqlite::Result<Outcome> {
-    if let Some(key) = apply::conflict(connection, &transaction.preconditions)? {
+    if let Some(key) = apply::conflict(connection, transaction)? {
         return Ok(Outcome::Failed(StoreError::Conflict { key }));
     }
     let lease_gone = transaction.operations.iter().any(|operation| match operation {

@@ -1,4 +1,3 @@
 //! The contract of the port, over every backend, and what only SQLite must do.
 
-mod contract;
 mod sqlite;
