@@ -57,6 +57,13 @@ impl Members {
         Self { members: settings.members.iter().map(member).collect(), settings, current: AtomicUsize::new(0) }
     }
 
+    /// The same members, over connections of its own.
+    pub(crate) fn apart(&self) -> Self {
+        let apart = Self::new(self.settings.clone());
+        apart.current.store(self.first(), Ordering::Relaxed);
+        apart
+    }
+
     /// Which member comes first now.
     pub(crate) fn first(&self) -> usize {
         self.current.load(Ordering::Relaxed)

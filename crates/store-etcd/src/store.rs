@@ -74,7 +74,7 @@ impl Store for EtcdStore {
 
     async fn watch(&self, prefix: &str, from: Revision) -> Result<Watch, StoreError> {
         prefix_check(prefix)?;
-        let (members, keys, store) = (self.members.clone(), self.keys.clone(), self.open.subscribe());
+        let (members, keys, store) = (self.members.apart(), self.keys.clone(), self.open.subscribe());
         watch::watch(Watched { members, keys, prefix: prefix.to_owned(), store }, from).await
     }
 
@@ -94,7 +94,7 @@ impl Store for EtcdStore {
     }
 
     async fn lease_revoke(&self, lease: &LeaseId) -> Result<(), StoreError> {
-        let id = lease_number(lease)?;
+        let Ok(id) = lease_number(lease) else { return Ok(()) };
         match self.members.call(move |mut client| async move { client.lease_revoke(id).await }).await {
             Ok(_) => Ok(()),
             Err(Failure::Refused(error)) if is_lease_gone(&error) => Ok(()),
@@ -103,7 +103,7 @@ impl Store for EtcdStore {
     }
 }
 
-/// A lease's number in etcd; what is no number is no lease of etcd's.
+/// A lease's number in etcd; what is no number is no lease of etcd's, and 0 means none.
 pub(crate) fn lease_number(lease: &LeaseId) -> Result<i64, StoreError> {
-    lease.0.parse().map_err(|_| StoreError::LeaseGone)
+    lease.0.parse().ok().filter(|number| *number > 0).ok_or(StoreError::LeaseGone)
 }

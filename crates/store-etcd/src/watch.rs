@@ -1,6 +1,5 @@
 //! Watching: on one member at a time, from where the last one left off.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ambo_store::{Event, Revision, StoreError, Watch};
@@ -21,7 +20,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What is watched, for whom.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    pub(crate) members: Arc<Members>,
+    /// Not shared: who reads slowly holds nobody else up.
+    pub(crate) members: Members,
     pub(crate) keys: Keys,
     pub(crate) prefix: String,
     /// Its sender goes with the store.

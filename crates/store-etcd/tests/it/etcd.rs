@@ -142,6 +142,13 @@ impl Etcd {
         format!("etcd://{}", members.collect::<Vec<_>>().join(",")).parse().unwrap()
     }
 
+    /// A store that knows this member alone, as one that is cut off from the others does.
+    pub(crate) fn alone(&self, index: usize) -> Arc<dyn Store> {
+        let mut settings = self.settings(index);
+        settings.members.truncate(1);
+        Arc::new(EtcdStore::new(settings))
+    }
+
     /// A store on it that asks this member first.
     pub(crate) fn store(&self, first: usize) -> Arc<dyn Store> {
         Arc::new(EtcdStore::new(self.settings(first)))

@@ -145,13 +145,7 @@ async fn a_watch_that_lost_its_member_and_its_history_says_so() {
 async fn a_leader_that_is_cut_off_with_its_member_is_replaced_and_writes_nothing_more() {
     const TTL: Duration = Duration::from_secs(2);
     let etcd = Etcd::of(3);
-    // Each knows one member alone, as one that is cut off from the others does.
-    let alone = |index: usize| -> Arc<dyn Store> {
-        let mut settings = etcd.settings(index);
-        settings.members.truncate(1);
-        Arc::new(ambo_store_etcd::EtcdStore::new(settings))
-    };
-    let (cut_off, present) = (alone(0), alone(1));
+    let (cut_off, present) = (etcd.alone(0), etcd.alone(1));
     let mut first = within_deadline(Election::new(cut_off.clone(), "leader", TTL).campaign("first")).await.unwrap();
     let past = FencedStore::new(cut_off.clone(), first.fence());
     past.commit(Transaction::new().put("work", "first")).await.unwrap();

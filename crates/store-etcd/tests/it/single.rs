@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ambo_store::contract::{ContractFixture, all, entry, model, next, within_deadline};
 use ambo_store::port::PAGE_ENTRIES_MAX;
 use ambo_store::{Page, Revision, Store, StoreError, Transaction};
+use futures::StreamExt;
 
 use crate::etcd::Etcd;
 
@@ -78,4 +79,32 @@ async fn a_full_etcd_says_so_and_reads_on() {
     };
     assert!(matches!(full, StoreError::DiskFull), "{full}");
     assert_eq!(entry(&*store, "kept").await.unwrap().value, "1");
+}
+
+/// etcd drops a removal at the very revision that it compacts to.
+#[tokio::test]
+async fn a_removal_at_the_compacted_revision_is_gone_and_its_watch_says_so() {
+    let etcd = Etcd::of(1);
+    let store = etcd.shared();
+    store.commit(Transaction::new().put("a", "1")).await.unwrap();
+    let removed = store.commit(Transaction::new().delete("a")).await.unwrap().revision;
+    store.commit(Transaction::new().put("b", "1")).await.unwrap();
+    let theirs = (removed.0 + 1).to_string();
+    assert!(etcd.etcdctl(&["compaction", "--physical", &theirs], 0).1);
+    let refused = store.watch("a", removed).await.err();
+    assert!(matches!(refused, Some(StoreError::Compacted(from)) if from == removed), "{refused:?}");
+    let mut watch = store.watch("", removed.next()).await.unwrap();
+    assert!(matches!(next(&mut watch).await, ambo_store::Event::Put(entry) if entry.key == "b"));
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_the_store_is_closed() {
+    let etcd = Etcd::of(1);
+    let store = etcd.shared();
+    let clone = Arc::clone(&store);
+    let mut watch = store.watch("", Revision(0)).await.unwrap();
+    drop(store);
+    assert!(futures::FutureExt::now_or_never(watch.next()).is_none(), "a clone is still there");
+    drop(clone);
+    assert!(within_deadline(watch.next()).await.is_none());
 }
