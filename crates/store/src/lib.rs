@@ -9,6 +9,7 @@ pub mod contract;
 pub mod election;
 mod fenced;
 pub mod limits;
+pub mod migrate;
 pub mod port;
 pub mod sqlite;
 

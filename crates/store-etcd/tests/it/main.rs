@@ -5,5 +5,7 @@
 mod doubt;
 mod etcd;
 mod faults;
+mod leaders;
+mod migrate;
 mod single;
 mod trust;

@@ -1,3 +1,4 @@
 //! The contract of the port, over every backend, and what only SQLite must do.
 
+mod migrate;
 mod sqlite;
