@@ -31,7 +31,7 @@ bench: ## Measure against nginx, haproxy and bare docker; prints ratios
 bench-api: ## Measure the API with 1,000 apps and 10,000 releases
 	@dev/bench.sh api
 
-lint: ## Formatting, clippy, the crate table and the style's numbers
+lint: protoc ## Formatting, clippy, the crate table and the style's numbers
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
 	$(CARGO) run --quiet -p xtask -- tidy

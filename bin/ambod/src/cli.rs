@@ -33,10 +33,30 @@ pub(crate) enum Command {
     Serve,
     /// List every setting with its value and where it comes from
     Settings,
+    /// The platform's state: look after where it is kept
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Set this machine up for production: a hardened systemd unit, ports 80 and 443, data under /var/lib/ambo
     Install {
         /// Print what would be done, and do nothing
         #[arg(long)]
         dry_run: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Move the state to another store, as from one machine to a cluster or back; stop the platform first
+    ///
+    /// The source is left as it is. The target must be empty, or hold what an interrupted move has left: then it is begun again.
+    /// In the end both are read again and compared by checksum. How to log in to etcd is said by the settings store-ca,
+    /// store-certificate, store-key and store-user. The state alone is moved: not images, repositories, logs or the master key.
+    Migrate {
+        /// Where the state is: sqlite:/var/lib/ambo/state.db, or etcd://10.0.0.1:2379,10.0.0.2:2379
+        #[arg(long, value_name = "STORE")]
+        from: String,
+        /// Where it shall be, written alike
+        #[arg(long, value_name = "STORE")]
+        to: String,
     },
 }

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, StoreCommand};
 use crate::settings::{Listed, Role, Settings};
 
 /// The C library's allocator keeps the 19 MiB that checking a password takes, once for each thread that has ever done it:
@@ -71,6 +71,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()), // `ambod settings | head`
             printed => Ok(printed?),
         },
+        Command::Store(StoreCommand::Migrate { from, to }) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(state::migrate::run(&settings, &from, &to, &mut std::io::stdout()))
+        }
         Command::Install { dry_run } => install::install(&settings, dry_run, &mut std::io::stdout()),
     }
 }

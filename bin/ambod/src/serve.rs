@@ -13,7 +13,7 @@ use crate::platform::Platform;
 use crate::running::{Control, RunningRouter};
 use crate::settings::Settings;
 use crate::signals::{Asked, Signals};
-use crate::{handover, notify, one_machine};
+use crate::{handover, notify, one_machine, state};
 
 /// How long the first route table may take before the router begins with the last one.
 const ROUTES_PATIENCE: Duration = Duration::from_secs(3);
@@ -26,6 +26,7 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let sockets = listeners.duplicate()?;
     let deadline = Duration::from_secs(u64::from(settings.shutdown_seconds));
     let (router, foundation) = one_machine::open(&settings, &data, listeners.router)?;
+    state::ensure_whole(&*foundation.store).await?;
     let platform = Platform::assemble(&settings, data.path(), foundation, listeners.control).await?;
     platform.controller.recover().await.context("put right what the last run left behind")?;
     platform.controller.routes_prepare(ROUTES_PATIENCE).await;

@@ -1,9 +1,13 @@
-//! Where the platform's state is: SQLite in the data directory, or etcd.
+//! Where the platform's state is: SQLite in the data directory or elsewhere, or etcd.
 
-use std::path::Path;
+pub(crate) mod migrate;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ambo_model::Secret;
+use ambo_store::migrate::is_unfinished;
 use ambo_store::{SqliteStore, Store};
 use ambo_store_etcd::{EtcdSettings, EtcdStore, EtcdTls};
 use anyhow::{Context, bail};
@@ -12,13 +16,63 @@ use crate::settings::Settings;
 
 /// Opens the store that the settings name. An etcd that is down is found out by the first who asks it.
 pub(crate) fn open(settings: &Settings, data: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    if settings.store.is_empty() {
-        return Ok(Arc::new(SqliteStore::open(&data.join("state.db")).context("open the state")?));
+    let place = match settings.store.as_str() {
+        "" => Place::File(data.join("state.db")),
+        named => Place::parse(named).context("the setting `store`")?,
+    };
+    open_at(&place, settings)
+}
+
+/// Refuses a state that was moved here half. A platform that began on it would take the rest for gone, and remove it.
+pub(crate) async fn ensure_whole(store: &dyn Store) -> anyhow::Result<()> {
+    if is_unfinished(store).await.context("read the state")? {
+        bail!("the state is unfinished: a move to it was interrupted; repeat `ambod store migrate` as it was called");
     }
-    let mut etcd: EtcdSettings = settings.store.parse().context("the setting `store`")?;
-    etcd.tls = tls(settings)?;
-    etcd.user = user(settings)?;
-    Ok(Arc::new(EtcdStore::new(etcd)))
+    Ok(())
+}
+
+/// A store, as it is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// A file of SQLite's.
+    File(PathBuf),
+    /// An etcd; how to log in is in the settings.
+    Etcd(EtcdSettings),
+}
+
+impl Place {
+    /// Takes `sqlite:PATH`, a path with a slash in it, or `etcd://…`.
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        if text.starts_with("etcd://") {
+            return Ok(Self::Etcd(text.parse()?));
+        }
+        match text.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => Ok(Self::File(PathBuf::from(path))),
+            None if text.contains('/') && !text.contains("://") => Ok(Self::File(PathBuf::from(text))),
+            _ => {
+                bail!("`{text}` names no store: write sqlite:/path/to/state.db, or etcd://10.0.0.1:2379,10.0.0.2:2379")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Etcd(etcd) => etcd.fmt(f),
+        }
+    }
+}
+
+fn open_at(place: &Place, settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    match place {
+        Place::File(path) => Ok(Arc::new(SqliteStore::open(path).context("open the state")?)),
+        Place::Etcd(etcd) => {
+            let etcd = EtcdSettings { tls: tls(settings)?, user: user(settings)?, ..etcd.clone() };
+            Ok(Arc::new(EtcdStore::new(etcd)))
+        }
+    }
 }
 
 fn tls(settings: &Settings) -> anyhow::Result<Option<EtcdTls>> {

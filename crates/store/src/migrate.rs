@@ -118,6 +118,18 @@ pub async fn is_unfinished(store: &dyn Store) -> Result<bool, StoreError> {
     Ok(store.get(MARK).await?.is_some())
 }
 
+/// The keys that go with a lease: who works on a store now.
+///
+/// # Errors
+/// When the store fails.
+pub async fn leased_keys(store: &dyn Store) -> Result<Vec<String>, StoreError> {
+    let (mut keys, mut pages) = (Vec::new(), Pages::default());
+    while let Some(listing) = pages.next(store).await? {
+        keys.extend(listing.leased);
+    }
+    Ok(keys)
+}
+
 /// What a store holds now.
 ///
 /// # Errors

@@ -117,6 +117,7 @@ async fn start(
     services: &ControllerServices,
     drain: Duration,
 ) -> anyhow::Result<Control> {
+    state::ensure_whole(&*store).await?;
     let (listeners, addresses) = ControlListeners::hidden()?;
     let (foundation, hub) = foundation::lay(settings, data, Arc::new(FencedStore::new(store, fence)))?;
     let logs = foundation.logs.clone();
