@@ -1,13 +1,16 @@
 //! The store on etcd (3.4 and newer): the same port and limits as SQLite's, shared by all controllers.
 //!
-//! A call goes to one member and, when that one does not answer, to the next. What is asked again is what may be asked again:
-//! reads, renewals, and transactions that their own preconditions keep from being done twice. Of anything else whose answer was
-//! lost the error says so: it may have been done.
+//! A call goes to one member and, when that one does not answer, to the next. A transaction that is asked again is done once,
+//! however late any copy of it arrives: see `slots`. Where it stays unknown whether it was done, the error is
+//! [`StoreError::Unclear`](ambo_store::StoreError::Unclear); every other one means that nothing was changed.
 //!
 //! etcd's first revision, 1, stands for a store that nobody has written to: ours are its own less one.
 //!
-//! What is absent here: how etcd is run. It must keep its history for minutes (`--auto-compaction-retention`), or watches that
-//! lost their member may have to list again.
+//! When things fail: half a second for a member that hangs, eight for an etcd without a majority. Watches go on with another
+//! member from where they were, each over a connection of its own.
+//!
+//! What is absent here: how etcd is run (docs/store.md). It must keep its history for minutes
+//! (`--auto-compaction-retention`), or watches that lost their member may have to list again.
 
 mod commit;
 mod failure;
