@@ -33,6 +33,9 @@ pub(crate) enum Command {
     Serve,
     /// List every setting with its value and where it comes from
     Settings,
+    /// Say whether the components of this node are well; for the keeper's health check
+    #[command(hide = true)]
+    Healthy,
     /// The platform's state: look after where it is kept
     #[command(subcommand)]
     Store(StoreCommand),

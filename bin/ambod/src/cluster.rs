@@ -2,7 +2,9 @@
 
 pub(crate) mod agent;
 pub(crate) mod controller;
+pub(crate) mod enrolment;
 pub(crate) mod identity;
+pub(crate) mod keeper;
 pub(crate) mod meeting;
 pub(crate) mod router;
 pub(crate) mod sockets;

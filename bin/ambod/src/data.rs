@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ambo_link::Authority;
+use ambo_model::Secret;
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
 use uuid::Uuid;
@@ -51,6 +53,21 @@ impl Data {
     /// The directory, absolute.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The authority of the platform's links, as the keeper has laid it down.
+    pub(crate) fn authority(&self) -> anyhow::Result<Authority> {
+        Ok(Authority::known(&self.platform_id()?, self.read("tls/ca.crt")?, Secret::new(self.read("tls/ca.key")?)))
+    }
+
+    /// With what workers' agents ask for their certificates, as the keeper has laid it down.
+    pub(crate) fn agent_token(&self) -> anyhow::Result<Secret> {
+        Ok(Secret::new(self.read("agents.token")?))
+    }
+
+    fn read(&self, name: &str) -> anyhow::Result<String> {
+        let path = self.path.join(name);
+        fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
     }
 
     /// Tells this platform's things on the engine from those of others. Made once.

@@ -63,6 +63,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
                     Role::All => serve::serve(settings).await,
                     Role::Controller => cluster::controller::serve(settings).await,
                     Role::Agent => cluster::agent::serve(settings).await,
+                    Role::Keeper => cluster::keeper::serve(settings).await,
                     Role::Router => cluster::router::serve(settings).await,
                 }
             })
@@ -71,6 +72,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()), // `ambod settings | head`
             printed => Ok(printed?),
         },
+        Command::Healthy => cluster::keeper::healthy(),
         Command::Store(StoreCommand::Migrate { from, to }) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(state::migrate::run(&settings, &from, &to, &mut std::io::stdout()))

@@ -46,6 +46,7 @@ pub(crate) fn open(
         certificate,
         certificate_shown: Box::new(move |certificate| handle.default_certificate_publish(certificate.current())),
         clients: Clients::Direct,
+        routes_besides: axum::Router::new(),
     };
     Ok((router, foundation))
 }

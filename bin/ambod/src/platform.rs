@@ -52,6 +52,8 @@ pub(crate) struct Foundation {
     pub(crate) certificate_shown: CertificateShown,
     /// Who connects to the servers.
     pub(crate) clients: Clients,
+    /// What is answered on the API's port besides.
+    pub(crate) routes_besides: axum::Router,
 }
 
 /// The control plane, ready to run.
@@ -63,6 +65,7 @@ pub(crate) struct Platform {
     registry: Registry,
     api: ApiSettings,
     clients: Clients,
+    routes_besides: axum::Router,
     api_listener: TcpListener,
     /// For the API. WebSockets need HTTP/1.1.
     api_tls: Arc<ServerConfig>,
@@ -122,6 +125,7 @@ impl Platform {
             registry,
             api: api_settings(settings, path, &certificate)?,
             clients: foundation.clients,
+            routes_besides: foundation.routes_besides,
             api_listener: from_std(listeners.api)?,
             registry_listener: from_std(listeners.registry)?,
             registry_tls: (!settings.listen_registry.ip().is_loopback()).then(|| http_tls.clone()),
@@ -138,7 +142,8 @@ impl Platform {
         let accepting = || control.accepting();
         let (git, ssh, rendezvous) = (self.git.clone(), self.ssh, self.rendezvous);
         let (git_stop, ssh_stop, rendezvous_stop) = (accepting(), accepting(), accepting());
-        let api = ambo_api::router(Api::new(self.controller, self.api, accepting())).merge(self.git.http_router());
+        let api = ambo_api::router(Api::new(self.controller, self.api, accepting()));
+        let api = api.merge(self.git.http_router()).merge(self.routes_besides);
         let api = ambo_api::serve(self.api_listener, self.clients, api, Some(self.api_tls), accepting(), drain);
         let registry = self.registry.router();
         let registry =

@@ -38,11 +38,18 @@ pub(crate) enum Role {
     Agent,
     /// A node's router.
     Router,
+    /// Sees to it that a node has its components; started by Swarm.
+    Keeper,
 }
 
 impl Role {
-    const NAMES: [(Self, &'static str); 4] =
-        [(Self::All, "all"), (Self::Controller, "controller"), (Self::Agent, "agent"), (Self::Router, "router")];
+    const NAMES: [(Self, &'static str); 5] = [
+        (Self::All, "all"),
+        (Self::Controller, "controller"),
+        (Self::Agent, "agent"),
+        (Self::Router, "router"),
+        (Self::Keeper, "keeper"),
+    ];
 }
 
 impl Display for Role {
@@ -53,7 +60,7 @@ impl Display for Role {
 
 /// There is no such role.
 #[derive(Debug, thiserror::Error)]
-#[error("no such role: use all, controller, agent or router")]
+#[error("no such role: use all, controller, agent, router or keeper")]
 pub(crate) struct UnknownRole;
 
 impl FromStr for Role {
@@ -158,7 +165,7 @@ fn localhost() -> Hostname {
 }
 
 settings! {
-    /// What this process is: all (one machine), or in a cluster controller, agent or router
+    /// What this process is: all (one machine), or in a cluster controller, agent, router or keeper
     role: Role = Role::All, "AMBO_ROLE";
     /// Directory of the platform's state: database, blobs, repositories, logs, keys
     data: String = default_data(), "AMBO_DATA";
@@ -244,8 +251,12 @@ settings! {
     listen_link: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 7052)), "AMBO_LISTEN_LINK";
     /// In a cluster: address of an agent's link
     listen_agent: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 7053)), "AMBO_LISTEN_AGENT";
+    /// In a cluster: the image that keepers make components of
+    keeper_image: String = String::new(), "AMBO_KEEPER_IMAGE";
+    /// In a cluster: what keepers do: run or stop
+    keeper_mode: String = "run".to_owned(), "AMBO_KEEPER_MODE";
     /// In a cluster: directory in which the components of a node meet
-    run: String = "/run/ambo".to_owned(), "AMBO_RUN";
+    run: String = "/var/lib/ambo/run".to_owned(), "AMBO_RUN";
     /// What is logged: error, warn, info, debug, or a filter such as info,ambo_router=debug
     log: String = "info".to_owned(), "AMBO_LOG";
     /// How it is logged: text or json

@@ -137,6 +137,15 @@ impl Engine {
         serde_json::from_slice(&bytes).map_err(unexpected)
     }
 
+    /// Sends a request that bollard has no words for, and whose answer says nothing.
+    ///
+    /// # Errors
+    /// When the engine does not answer, or refuses.
+    pub async fn raw_empty(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Result<(), EngineError> {
+        let request = request(method, path, body)?.body(body_of(body)?).map_err(unexpected)?;
+        self.answer(request).await.map(drop)
+    }
+
     /// Takes over a connection: attach and exec. Shutting the stream's writing half down is the end of input.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ pub mod settings;
 mod transport;
 
 pub use bollard;
+pub use http;
 pub use engine::{Engine, EngineInfo, RawStream};
 pub use error::EngineError;
 pub use settings::{AddressError, DockerSettings, EngineAddress};

@@ -8,6 +8,10 @@ use anyhow::Context;
 
 use crate::command::{run, wait_until};
 
+/// Makes a machine of namespaces: its name, what its memory holds, what its disk holds for the platform; then its engine.
+const MACHINE: &str = "hostname \"$0\" && mkdir -p /var/lib/ambo && mount --bind \"$1\" /run && \
+                       mount --bind \"$2\" /var/lib/ambo && shift 2 && exec \"$@\"";
+
 /// Where an engine has its things: everything lies in one directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
@@ -24,14 +28,19 @@ impl Engine {
 
     /// Starts it and waits until it answers.
     pub(crate) fn start(&self, flags: &[String]) -> anyhow::Result<()> {
-        std::fs::create_dir_all(&self.directory)?;
+        let (memory, lib) = (self.directory.join("memory"), self.directory.join("lib"));
+        std::fs::create_dir_all(&memory)?;
+        std::fs::create_dir_all(&lib)?;
         let log = File::options().create(true).append(true).open(self.directory.join("log"))?;
         let mut command = crate::network::inside(&self.namespace);
-        // The machine's name is the engine's; a namespace of names is left with its last process.
+        // The machine has a name, a `/run` and a `/var/lib/ambo` of its own; they go with its last process.
         command
-            .args(["unshare", "--uts", "--", "sh", "-c", "hostname \"$0\" && exec \"$@\"", &self.hostname])
+            .args(["unshare", "--uts", "--mount", "--propagation", "slave", "--", "sh", "-c", MACHINE])
+            .arg(&self.hostname)
+            .arg(memory)
+            .arg(lib)
             .arg(dockerd())
-            .arg("--host")
+            .args(["--host", "unix:///run/docker.sock", "--host"])
             .arg(format!("unix://{}", self.socket().display()))
             .arg("--data-root")
             .arg(self.directory.join("data"))

@@ -95,7 +95,9 @@ impl Node {
         let _ = self.network.cable(self.index, false);
         processes::kill_all(self.directory());
         remains::mounts_remove(self.directory());
-        let _ = std::fs::remove_dir_all(self.directory().join("run"));
+        for memory in ["run", "memory"] {
+            let _ = std::fs::remove_dir_all(self.directory().join(memory));
+        }
         let _ = std::fs::remove_file(self.directory().join("pid"));
         self.network.unplug(self.index);
         remains::cgroups_remove(&self.namespace());

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// A crate and those of ours that it may know. Development dependencies are free.
-const MAY_KNOW: [(&str, &[&str]); 20] = [
+const MAY_KNOW: [(&str, &[&str]); 22] = [
     ("ambo-model", &[]),
     ("ambo-blobs", &["ambo-model"]),
     ("ambo-gitreceive", &["ambo-model", "ambo-blobs"]),
@@ -16,6 +16,10 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("ambo-scheduler", &["ambo-model"]),
     ("ambo-engine-docker", &[]),
     ("ambo-scheduler-docker", &["ambo-model", "ambo-scheduler", "ambo-engine-docker"]),
+    (
+        "ambo-scheduler-swarm",
+        &["ambo-model", "ambo-scheduler", "ambo-engine-docker", "ambo-scheduler-docker"],
+    ),
     ("ambo-rendezvous", &["ambo-scheduler"]),
     ("ambo-router", &["ambo-model"]),
     ("ambo-logs", &["ambo-model"]),
@@ -40,7 +44,8 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
         ],
     ),
     ("ambo-client", &["ambo-api-types"]),
-    ("ambo", &["ambo-api-types", "ambo-client"]),
+    ("ambo-operator", &["ambo-model", "ambo-engine-docker", "ambo-link"]),
+    ("ambo", &["ambo-api-types", "ambo-client", "ambo-operator"]),
 ];
 
 pub(crate) fn faults() -> anyhow::Result<Vec<String>> {

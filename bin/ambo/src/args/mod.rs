@@ -19,6 +19,7 @@ mod limits;
 mod logs;
 mod maintenance;
 mod pipelines;
+mod platform;
 mod ps;
 mod releases;
 mod run;
@@ -46,6 +47,7 @@ pub(crate) use self::limits::*;
 pub(crate) use self::logs::*;
 pub(crate) use self::maintenance::*;
 pub(crate) use self::pipelines::*;
+pub(crate) use self::platform::*;
 pub(crate) use self::ps::*;
 pub(crate) use self::releases::*;
 pub(crate) use self::run::*;
@@ -158,6 +160,9 @@ pub(crate) enum Command {
     /// Send an app's log elsewhere as well
     #[command(subcommand, visible_alias = "drain")]
     Drains(DrainsCommand),
+    /// Put the platform on a cluster, and look after it
+    #[command(subcommand)]
+    Platform(PlatformCommand),
     /// Show an app's log
     Logs(Logs),
     /// Run a command in a new instance of the app

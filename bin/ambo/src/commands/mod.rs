@@ -19,6 +19,7 @@ mod limits;
 mod logs;
 mod maintenance;
 mod pipelines;
+mod platform;
 mod ps;
 mod releases;
 mod run;
@@ -54,6 +55,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Domains(command) => domains::run(context, command).await,
         Command::Certs(command) => certs::run(context, command).await,
         Command::Pipelines(command) => pipelines::run(context, command).await,
+        Command::Platform(command) => platform::run(context, command).await,
         Command::Drains(command) => drains::run(context, command).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Access(command) => access::run(context, command).await,

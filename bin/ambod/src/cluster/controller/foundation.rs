@@ -14,6 +14,7 @@ use ambo_store::Store;
 use super::dialer::RouterDialer;
 use super::hub_routes::HubRoutes;
 use crate::certificate::PlatformCertificate;
+use crate::cluster::enrolment;
 use crate::cluster::meeting::Meeting;
 use crate::data::Data;
 use crate::one_machine::engine_settings;
@@ -29,7 +30,9 @@ pub(super) fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>) -> an
     let routes = HubRoutes::new(hub.clone(), certificate.pem());
     let shown = routes.clone();
     let engine = Engine::connect(engine_settings(settings)?)?;
-    let registry_login = registry_login(&vault(path)?);
+    let vault = vault(path)?;
+    let registry_login = registry_login(&vault);
+    let routes_besides = enrolment::routes(data.authority()?, data.agent_token()?);
     let foundation = Foundation {
         store,
         scheduler: super::swarm::scheduler(settings, data, engine.clone(), &registry_login)?,
@@ -42,6 +45,7 @@ pub(super) fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>) -> an
         certificate,
         certificate_shown: Box::new(move |certificate| shown.platform_certificate_publish(certificate.pem())),
         clients: Clients::Proxied,
+        routes_besides,
     };
     Ok((foundation, hub))
 }

@@ -1,0 +1,78 @@
+use clap::{Args, Subcommand};
+
+/// `platform`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlatformCommand {
+    /// Put the platform on a swarm
+    Install(PlatformInstall),
+    /// Start the components of every node again
+    Start(PlatformChange),
+    /// Stop the components of every node; apps go on, but nobody reaches them
+    Stop(PlatformChange),
+    /// Show every component and node, and what to do about what is not well
+    Status(PlatformStatus),
+    /// Go from node to node with a new image; goes back by itself when a node does not become healthy
+    Upgrade(PlatformUpgrade),
+    /// Take the platform off the swarm; its data stays on the nodes
+    Uninstall(PlatformChange),
+}
+
+/// How a manager of the swarm is reached.
+#[derive(Debug, Args)]
+pub(crate) struct ManagerArgs {
+    /// A manager's engine: unix:///path, tcp://HOST:PORT or ssh://USER@HOST
+    #[arg(long, env = "DOCKER_HOST", value_name = "ADDRESS", hide_env_values = true)]
+    pub(crate) engine: Option<String>,
+    /// How long to wait until every node is healthy, in seconds
+    #[arg(long, default_value_t = 600, value_name = "SECONDS")]
+    pub(crate) wait: u64,
+}
+
+/// Arguments of `platform install`.
+#[derive(Debug, Args)]
+pub(crate) struct PlatformInstall {
+    #[command(flatten)]
+    pub(crate) manager: ManagerArgs,
+    /// The platform's image, as the nodes' engines find it
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: String,
+    /// Domain below which apps get their hosts: <app>.<domain>
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) domain: String,
+    /// Where images and repositories are: s3://bucket, azure://container, gs://bucket, or disk:/path that all managers share
+    #[arg(long, value_name = "URL")]
+    pub(crate) blobs: String,
+    /// A given etcd: etcd://HOST:PORT,…; without it, one runs on the managers
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// A variable of the object store's credentials, from this environment (AWS_ACCESS_KEY_ID …)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) credential: Vec<String>,
+    /// A setting of ambod, as `ambod settings` lists them: build-minutes=60
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// Arguments of `platform start`, `stop` and `uninstall`.
+#[derive(Debug, Args)]
+pub(crate) struct PlatformChange {
+    #[command(flatten)]
+    pub(crate) manager: ManagerArgs,
+}
+
+/// Arguments of `platform upgrade`.
+#[derive(Debug, Args)]
+pub(crate) struct PlatformUpgrade {
+    #[command(flatten)]
+    pub(crate) manager: ManagerArgs,
+    /// The new image
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: String,
+}
+
+/// Arguments of `platform status`.
+#[derive(Debug, Args)]
+pub(crate) struct PlatformStatus {
+    #[command(flatten)]
+    pub(crate) manager: ManagerArgs,
+}

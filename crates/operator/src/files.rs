@@ -1,0 +1,195 @@
+//! What a keeper lays down for its node's components: keys, and the certificates that they know each other by.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ambo_link::authority::{AuthorityError, Issued};
+use ambo_link::{Authority, Peer, Role};
+use ambo_model::Timestamp;
+
+use crate::bundle::{Keys, Spec};
+use crate::component::NodeFacts;
+
+/// How long a certificate is good.
+const LIFE: Duration = Duration::from_secs(397 * 24 * 60 * 60);
+/// How long before its end it is replaced.
+const RENEWAL: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+/// Why the files could not be laid down.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// The disk.
+    #[error("write {path}")]
+    Io {
+        /// Which file.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The authority.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+}
+
+/// The directory that a node's components have their files in.
+#[derive(Debug, Clone)]
+pub struct Files(PathBuf);
+
+impl Files {
+    /// Below this directory.
+    #[must_use]
+    pub fn at(directory: impl Into<PathBuf>) -> Self {
+        Self(directory.into())
+    }
+
+    /// Lays down everything that a manager's components need. What is there and good stays.
+    ///
+    /// # Errors
+    /// When the disk refuses, or the authority's key is not its own.
+    pub fn manager_lay(&self, spec: &Spec, keys: &Keys, node: &NodeFacts, now: Timestamp) -> Result<(), FilesError> {
+        let controller = self.0.join("controller");
+        self.write(&controller.join("platform-id"), &spec.platform)?;
+        self.write(&controller.join("master.key"), keys.master.reveal())?;
+        self.write(&controller.join("agents.token"), keys.agent_token.reveal())?;
+        self.write(&controller.join("tls/ca.crt"), &keys.root)?;
+        self.write(&controller.join("tls/ca.key"), keys.root_key.reveal())?;
+        let links = keys.links(&spec.platform);
+        for (role, directory) in [(Role::Controller, "controller/identity"), (Role::Agent, "agent/identity")] {
+            let names = ambo_link::identity::names(&Peer { role, node: node.id.clone() });
+            self.identity_lay(directory, &links, &names, now)?;
+        }
+        let etcd = keys.etcd(&spec.platform);
+        let names = [node.address.to_string(), "127.0.0.1".to_owned()];
+        self.identity_lay("etcd", &etcd, &names, now)?;
+        self.identity_lay("controller/etcd", &etcd, &names, now)
+    }
+
+    /// Lays down what a worker's agent was given.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn agent_lay(&self, issued: &Issued, root: &str, now: Timestamp) -> Result<(), FilesError> {
+        self.issued_lay(&self.0.join("agent/identity"), issued, root, now)
+    }
+
+    /// Whether the agent has a certificate that is good for long enough.
+    #[must_use]
+    pub fn has_agent(&self, root: &str, now: Timestamp) -> bool {
+        is_good(&self.0.join("agent/identity"), root, now)
+    }
+
+    /// Makes the directories that components keep their things in.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn directories_make(&self) -> Result<(), FilesError> {
+        for name in ["controller", "agent", "router", "etcd", "run"] {
+            let path = self.0.join(name);
+            directory(&path).map_err(|source| failed(&path, source))?;
+        }
+        Ok(())
+    }
+
+    fn identity_lay(
+        &self,
+        directory: &str,
+        authority: &Authority,
+        names: &[String],
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        let directory = self.0.join(directory);
+        if is_good(&directory, authority.root(), now) {
+            return Ok(());
+        }
+        let issued = authority.issue(names, true, now, LIFE)?;
+        self.issued_lay(&directory, &issued, authority.root(), now)
+    }
+
+    fn issued_lay(&self, directory: &Path, issued: &Issued, root: &str, now: Timestamp) -> Result<(), FilesError> {
+        // What is written down about it comes last: cut off before, it is issued again.
+        let _ = fs::remove_file(directory.join("ends"));
+        self.write(&directory.join("ca.crt"), root)?;
+        self.write(&directory.join("node.key"), issued.key.reveal())?;
+        self.write(&directory.join("node.crt"), &issued.chain)?;
+        self.write(&directory.join("ends"), &seconds(now + LIFE).to_string())
+    }
+
+    /// Writes a file whole, for us alone; one that says the same stays.
+    fn write(&self, path: &Path, text: &str) -> Result<(), FilesError> {
+        if fs::read_to_string(path).is_ok_and(|known| known == text) {
+            return Ok(());
+        }
+        write_private(path, text).map_err(|source| failed(path, source))
+    }
+}
+
+/// How long an issued certificate is good.
+#[must_use]
+pub fn life() -> Duration {
+    LIFE
+}
+
+fn is_good(directory: &Path, root: &str, now: Timestamp) -> bool {
+    let ends: i64 = fs::read_to_string(directory.join("ends")).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let is_of_root = fs::read_to_string(directory.join("ca.crt")).is_ok_and(|known| known == root);
+    is_of_root && ends > seconds(now + RENEWAL)
+}
+
+fn seconds(at: Timestamp) -> i64 {
+    at.as_second()
+}
+
+fn failed(path: &Path, source: io::Error) -> FilesError {
+    FilesError::Io { path: path.display().to_string(), source }
+}
+
+fn directory(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(above) = path.parent() {
+        directory(above)?;
+    }
+    let new = path.with_extension("new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use ambo_model::Secret;
+
+    use super::*;
+
+    #[test]
+    fn what_is_good_stays_and_what_ends_soon_is_issued_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (files, now) = (Files::at(dir.path()), Timestamp::now());
+        let keys = Keys::generate("0123456789").unwrap();
+        let spec =
+            Spec { platform: "0123456789".to_owned(), settings: Default::default(), etcd: Vec::new(), store: None };
+        let address = "10.0.0.1".parse().unwrap();
+        let node = NodeFacts { id: "one".to_owned(), name: "n1".to_owned(), address, managers: vec![address] };
+        files.manager_lay(&spec, &keys, &node, now).unwrap();
+        let chain = || fs::read_to_string(dir.path().join("agent/identity/node.crt")).unwrap();
+        let first = chain();
+        files.manager_lay(&spec, &keys, &node, now).unwrap();
+        assert_eq!(chain(), first);
+        files.manager_lay(&spec, &keys, &node, now + (LIFE - RENEWAL / 2)).unwrap();
+        assert_ne!(chain(), first);
+        let key = fs::metadata(dir.path().join("controller/master.key")).unwrap();
+        assert_eq!(key.permissions().mode() & 0o777, 0o600);
+        let identity = |name: &str| fs::read_to_string(dir.path().join("controller/identity").join(name)).unwrap();
+        ambo_link::Identity::from_pem(&identity("node.crt"), &Secret::new(identity("node.key")), &identity("ca.crt"))
+            .unwrap();
+    }
+}
