@@ -50,7 +50,7 @@ impl Place {
             Some(path) if !path.is_empty() => Ok(Self::File(PathBuf::from(path))),
             None if text.contains('/') && !text.contains("://") => Ok(Self::File(PathBuf::from(text))),
             _ => {
-                bail!("`{text}` names no store: write sqlite:/path/to/state.db, or etcd://10.0.0.1:2379,10.0.0.2:2379")
+                bail!("this names no store: write sqlite:/path/to/state.db, or etcd://10.0.0.1:2379,10.0.0.2:2379")
             }
         }
     }

@@ -6,7 +6,7 @@ use ambo_store::port::{PAGE_BYTES_MAX, VALUE_BYTES_MAX};
 use ambo_store::{Listing, Page, StoreError};
 use etcd_client::{Client, GetOptions, GetResponse, SortOrder, SortTarget};
 
-use crate::failure::store_error;
+use crate::failure::{Failure, is_compacted, store_error};
 use crate::keys::{Keys, revision};
 use crate::members::Members;
 
@@ -15,7 +15,7 @@ const CHUNK_ENTRIES: usize = 32;
 /// Largest answer that is taken, in bytes.
 const MESSAGE_BYTES_MAX: usize = (CHUNK_ENTRIES + 1) * VALUE_BYTES_MAX;
 
-/// Gathers a page from chunks of one revision.
+/// Lists a page.
 pub(crate) async fn list(
     members: &Members,
     keys: &Keys,
@@ -23,6 +23,17 @@ pub(crate) async fn list(
     page: &Page,
     limit: usize,
 ) -> Result<Listing, StoreError> {
+    loop {
+        match gather(members, keys, prefix, page, limit).await {
+            // Its revision has gone while it was read: begin with the present one.
+            Err(failure) if is_compacted(failure.error()) => {}
+            gathered => return gathered.map_err(|failure| store_error("list keys", failure)),
+        }
+    }
+}
+
+/// Gathers a page from chunks of one revision.
+async fn gather(members: &Members, keys: &Keys, prefix: &str, page: &Page, limit: usize) -> Result<Listing, Failure> {
     let (mut start, mut end) = keys.page(prefix, page);
     let (mut entries, mut leased) = (Vec::new(), BTreeSet::new());
     let (mut bytes, mut at) = (0, None);
@@ -66,7 +77,7 @@ async fn chunk(
     count: usize,
     descending: bool,
     at: Option<i64>,
-) -> Result<GetResponse, StoreError> {
+) -> Result<GetResponse, Failure> {
     let order = if descending { SortOrder::Descend } else { SortOrder::Ascend };
     let options = GetOptions::new()
         .with_range(end)
@@ -78,6 +89,5 @@ async fn chunk(
         let (start, options) = (start.to_vec(), options.clone());
         async move { client.get(start, Some(options)).await }
     };
-    let got = members.call(ask).await;
-    got.map_err(|failure| store_error("list keys", failure))
+    members.call(ask).await
 }

@@ -15,7 +15,7 @@ const SCHEME: &str = "etcd://";
 pub struct EtcdSettings {
     /// `host:port` of members, the nearest first.
     pub members: Vec<String>,
-    /// What our keys begin with: platforms with different ones share an etcd. `ambo` by default.
+    /// What our keys begin with, before a slash: platforms with different ones share an etcd. `ambo` by default.
     pub prefix: String,
     /// TLS, if members want it.
     pub tls: Option<EtcdTls>,
@@ -32,26 +32,26 @@ pub struct EtcdTls {
     pub identity: Option<(String, Secret)>,
 }
 
-/// An address that is none.
+/// An address that is none. It is not repeated, in case there is a password in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no etcd: write its members, as in etcd://10.0.0.1:2379,10.0.0.2:2379, and a prefix if others share it: …:2379/ambo"
+    "this is no etcd: write its members, as in etcd://10.0.0.1:2379,10.0.0.2:2379, and a prefix without slashes if others share \
+     it: …:2379/ambo"
 )]
-pub struct SettingsError(String);
+pub struct SettingsError;
 
 impl FromStr for EtcdSettings {
     type Err = SettingsError;
 
     /// Takes `etcd://host:port,host:port/prefix`; the port is 2379 when there is none, the prefix `ambo`.
     fn from_str(text: &str) -> Result<Self, SettingsError> {
-        let refused = || SettingsError(text.to_owned());
-        let rest = text.strip_prefix(SCHEME).ok_or_else(refused)?;
+        let rest = text.strip_prefix(SCHEME).ok_or(SettingsError)?;
         let (members, prefix) = rest.split_once('/').unwrap_or((rest, PREFIX));
-        let members = members.split(',').map(member).collect::<Option<Vec<_>>>().ok_or_else(refused)?;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        let members = members.split(',').map(member).collect::<Option<Vec<_>>>().ok_or(SettingsError)?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let prefix = if prefix.is_empty() { PREFIX } else { prefix };
         if prefix.len() > 100 || !prefix.chars().all(is_name) {
-            return Err(refused());
+            return Err(SettingsError);
         }
         Ok(Self { members, prefix: prefix.to_owned(), tls: None, user: None })
     }
@@ -87,9 +87,18 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_with_an_example() {
-        for text in ["", "etcd://", "etcd://a,,b", "etcd://a:port", "http://a:2379", "etcd://a/b c", "etcd://u:p@a"] {
+        for text in [
+            "",
+            "etcd://",
+            "etcd://a,,b",
+            "etcd://a:port",
+            "http://a:2379",
+            "etcd://a/b c",
+            "etcd://a/b/c",
+            "etcd://u:word@a",
+        ] {
             let refused = text.parse::<EtcdSettings>().unwrap_err().to_string();
-            assert!(refused.contains("etcd://10.0.0.1:2379"), "{refused}");
+            assert!(refused.contains("etcd://10.0.0.1:2379") && !refused.contains("word"), "{refused}");
         }
     }
 }

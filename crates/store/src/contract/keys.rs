@@ -199,4 +199,19 @@ pub async fn at_the_limits_all_works(store: Arc<dyn Store>) {
     }
     store.commit(many).await.expect("commits");
     assert_eq!(all(&*store, "many/", PAGE_ENTRIES_MAX, false).await.len(), TRANSACTION_OPERATIONS_MAX);
+    store.commit(largest()).await.expect("commits");
+    let bytes: usize = all(&*store, "l", PAGE_ENTRIES_MAX, false).await.iter().map(|entry| entry.value.len()).sum();
+    assert_eq!(bytes, TRANSACTION_BYTES_MAX - TRANSACTION_OPERATIONS_MAX * KEY_BYTES_MAX);
+}
+
+/// As many preconditions and operations, and as many bytes in keys and values, as a transaction may have.
+fn largest() -> Transaction {
+    let half = TRANSACTION_OPERATIONS_MAX / 2;
+    let key = |kind: &str, number: usize| format!("{kind}{number:0>width$}", width = KEY_BYTES_MAX - kind.len());
+    let conditions = (0..half).fold(Transaction::new(), |all, number| all.absent(key("c", number)));
+    let second = TRANSACTION_BYTES_MAX - VALUE_BYTES_MAX - TRANSACTION_OPERATIONS_MAX * KEY_BYTES_MAX;
+    (0..half).fold(conditions, |all, number| {
+        let bytes = [VALUE_BYTES_MAX, second].get(number).copied().unwrap_or(0);
+        all.put(key("l", number), vec![1; bytes])
+    })
 }
