@@ -1,26 +1,17 @@
 //! The container that an instance is: its command, its limits, what it must not do. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use ambo_engine_docker::EngineInfo;
 use ambo_engine_docker::bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
 };
 use ambo_model::{Command, ImageReference, Limits, Secret};
 use ambo_scheduler::TerminalSize;
 
 use crate::labels::{Identity, Kind};
 use crate::settings::DockerSchedulerSettings;
-use crate::shell::{SIGNAL_ALL, script, sized};
-
-/// What is left of root's rights: what images need to drop them, to own their files and to listen on port 80.
-const CAPABILITIES: [&str; 8] =
-    ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"];
-/// Least share of CPU that Docker takes, in thousandths of a core.
-const CPU_MILLIS_MIN: u32 = 10;
-/// Docker's log drivers, in the order in which we like them: both rotate and can be read back.
-const LOG_DRIVERS: [&str; 2] = ["local", "json-file"];
+use crate::shape;
 
 /// A container to make.
 #[derive(Debug, Clone, Copy)]
@@ -56,12 +47,14 @@ pub(crate) fn body(
         Streams::Logged => (false, None),
         Streams::Attached { terminal } => (true, terminal),
     };
-    let (entrypoint, cmd) = command(new.command, terminal);
+    let (entrypoint, cmd) = shape::words(new.command, terminal);
+    let mut env = shape::env(new.env, new.command);
+    env.push(format!("DYNO={}", new.identity.name()));
     ContainerCreateBody {
         image: Some(new.image.to_string()),
         entrypoint,
         cmd,
-        env: Some(env(new)),
+        env: Some(env),
         labels: Some(new.identity.labels(&settings.platform)),
         tty: Some(terminal.is_some()),
         open_stdin: Some(is_attached),
@@ -69,8 +62,7 @@ pub(crate) fn body(
         attach_stdin: Some(is_attached),
         attach_stdout: Some(is_attached),
         attach_stderr: Some(is_attached),
-        // The platform asks after an instance's health itself.
-        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..Default::default() }),
+        healthcheck: Some(shape::health()),
         host_config: Some(host(new, network, engine, settings)),
         ..Default::default()
     }
@@ -85,7 +77,6 @@ fn host(new: &NewContainer<'_>, network: &str, engine: &EngineInfo, settings: &D
     let memory = new.limits.memory.or(settings.limits_default.memory);
     let memory = memory.map(|size| i64::try_from(size.as_u64()).unwrap_or(i64::MAX));
     let cpu = new.limits.cpu.or(settings.limits_default.cpu);
-    let cpu_millis_max = engine.cpu_count.max(1).saturating_mul(1000);
     HostConfig {
         network_mode: Some(network.to_owned()),
         restart_policy: Some(RestartPolicy { name: Some(restart), maximum_retry_count: None }),
@@ -93,11 +84,11 @@ fn host(new: &NewContainer<'_>, network: &str, engine: &EngineInfo, settings: &D
         memory,
         // Memory and swap together: no swap.
         memory_swap: memory,
-        nano_cpus: cpu.map(|cpu| i64::from(cpu.as_millis().clamp(CPU_MILLIS_MIN, cpu_millis_max)) * 1_000_000),
+        nano_cpus: cpu.map(|cpu| shape::nano_cpus(cpu, engine.cpu_count)),
         pids_limit: Some(i64::from(settings.pids_max)),
-        ulimits: Some(vec![ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }]),
+        ulimits: Some(shape::ulimits()),
         cap_drop: Some(vec!["ALL".to_owned()]),
-        cap_add: Some(CAPABILITIES.iter().map(ToString::to_string).collect()),
+        cap_add: Some(shape::capabilities()),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         log_config: Some(log(new.streams, engine, settings)),
         ..Default::default()
@@ -105,41 +96,14 @@ fn host(new: &NewContainer<'_>, network: &str, engine: &EngineInfo, settings: &D
 }
 
 fn log(streams: Streams, engine: &EngineInfo, settings: &DockerSchedulerSettings) -> HostConfigLogConfig {
-    let driver = LOG_DRIVERS.into_iter().find(|driver| engine.log_drivers.iter().any(|has| has == driver));
-    match (streams, driver) {
+    match streams {
         // What a user reads on a terminal is not the app's log.
-        (Streams::Attached { .. }, _) => HostConfigLogConfig { typ: Some("none".to_owned()), config: None },
-        (Streams::Logged, driver) => HostConfigLogConfig {
-            typ: driver.map(str::to_owned),
-            config: Some(HashMap::from([
-                ("max-size".to_owned(), settings.log_file_size.as_u64().to_string()),
-                ("max-file".to_owned(), settings.log_file_count.max(1).to_string()),
-            ])),
-        },
-    }
-}
-
-/// Entrypoint and command. `None` is the image's own; an entrypoint of ours leaves nothing of the image's command.
-fn command(command: &Command, terminal: Option<TerminalSize>) -> (Option<Vec<String>>, Option<Vec<String>>) {
-    match command {
-        Command::Image => (None, None),
-        Command::Shell(line) => {
-            (Some(vec!["/bin/sh".to_owned(), "-c".to_owned()]), Some(vec![sized(script(line), terminal)]))
-        }
-        Command::Argv(words) => {
-            let (program, rest) = words.split_at(1.min(words.len()));
-            (Some(program.to_vec()), Some(rest.to_vec()))
+        Streams::Attached { .. } => HostConfigLogConfig { typ: Some("none".to_owned()), config: None },
+        Streams::Logged => {
+            let (driver, options) = shape::log(engine, settings);
+            HostConfigLogConfig { typ: driver, config: Some(options) }
         }
     }
-}
-
-fn env(new: &NewContainer<'_>) -> Vec<String> {
-    let mut env: Vec<String> = new.env.iter().map(|(key, value)| format!("{key}={}", value.reveal())).collect();
-    env.push(format!("DYNO={}", new.identity.name()));
-    if matches!(new.command, Command::Shell(_)) && !new.env.contains_key(SIGNAL_ALL) {
-        env.push(format!("{SIGNAL_ALL}=1"));
-    }
-    env
 }
 
 #[cfg(test)]
@@ -200,14 +164,5 @@ mod tests {
         assert_eq!((host.memory, host.nano_cpus), (None, None));
         assert_eq!(host.restart_policy.unwrap().name, Some(RestartPolicyNameEnum::NO));
         assert_eq!(host.log_config.unwrap().typ.as_deref(), Some("none"));
-    }
-
-    #[test]
-    fn a_procfile_line_is_run_by_the_shell() {
-        let (entrypoint, cmd) = command(&Command::Shell("a b".to_owned()), None);
-        assert_eq!(entrypoint.unwrap(), ["/bin/sh", "-c"]);
-        assert_eq!(cmd.unwrap(), ["exec a b"]);
-        let (_, cmd) = command(&Command::Shell("a b".to_owned()), Some(TerminalSize { columns: 80, rows: 24 }));
-        assert_eq!(cmd.unwrap(), ["stty columns 80 rows 24 2>/dev/null\nexec a b"]);
     }
 }

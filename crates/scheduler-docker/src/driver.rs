@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::failure::{failed, failed_with};
 use crate::locks::KeyedLocks;
+use crate::logs::Until;
 use crate::observe::Sightings;
 use crate::settings::DockerSchedulerSettings;
 use crate::{attach, image, labels, logs};
@@ -67,6 +68,19 @@ impl DockerScheduler {
             programs: Mutex::default(),
         };
         Self { driver: Arc::new(driver), run_tasks: Mutex::default() }
+    }
+
+    /// The output of a container that is never restarted, after `since` and until it has ended; of one that is,
+    /// [`Scheduler::instance_logs`] tells.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn logs_until_ended(
+        &self,
+        container: &InstanceId,
+        since: Option<Timestamp>,
+    ) -> Result<BoxStream<'static, Result<InstanceLog, SchedulerError>>, SchedulerError> {
+        logs::follow(&self.driver, container, since, Until::Ended).await
     }
 }
 
@@ -128,7 +142,7 @@ impl Scheduler for DockerScheduler {
         instance: &InstanceId,
         since: Option<Timestamp>,
     ) -> Result<BoxStream<'static, Result<InstanceLog, SchedulerError>>, SchedulerError> {
-        logs::follow(&self.driver, instance, since).await
+        logs::follow(&self.driver, instance, since, Until::Gone).await
     }
 
     async fn instance_last_lines(

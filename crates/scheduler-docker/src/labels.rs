@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use ambo_model::{AppName, Instance, InstanceId, InstanceState, ProcessType, ReleaseVersion, WorkloadId};
+use ambo_model::{AppId, AppName, Instance, InstanceId, InstanceState, ProcessType, ReleaseVersion, WorkloadId};
+use ambo_scheduler::WorkloadSpec;
 
 /// The app's name. Outsiders rely on this and the next two.
 const APP: &str = "ambo.app";
@@ -10,14 +11,15 @@ const PROCESS: &str = "ambo.process";
 const RELEASE: &str = "ambo.release";
 const APP_ID: &str = "ambo.app-id";
 const GENERATION: &str = "ambo.generation";
-const INDEX: &str = "ambo.index";
+/// A copy's number. Copies that an engine makes by itself have it from the engine.
+pub const INDEX: &str = "ambo.index";
 const PORT: &str = "ambo.port";
 const KIND: &str = "ambo.kind";
 const PLATFORM: &str = "ambo.platform";
 
 /// What a container is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// One copy of a process.
     Instance,
     /// A one-off.
@@ -35,18 +37,29 @@ impl Kind {
 
 /// Who a container is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) kind: Kind,
-    pub(crate) workload: WorkloadId,
-    pub(crate) app_name: AppName,
-    pub(crate) index: u32,
+pub struct Identity {
+    /// What it is for.
+    pub kind: Kind,
+    /// What it is a copy of.
+    pub workload: WorkloadId,
+    /// The app's name when it was started.
+    pub app_name: AppName,
+    /// Which copy; from one.
+    pub index: u32,
     /// Where it listens, if anybody is to reach it.
-    pub(crate) port: Option<u16>,
+    pub port: Option<u16>,
 }
 
 impl Identity {
+    /// A copy of a workload.
+    #[must_use]
+    pub fn of(spec: &WorkloadSpec, kind: Kind, index: u32) -> Self {
+        Self { kind, workload: spec.id.clone(), app_name: spec.app_name.clone(), index, port: Some(spec.port) }
+    }
+
     /// `web.1`.
-    pub(crate) fn name(&self) -> String {
+    #[must_use]
+    pub fn name(&self) -> String {
         format!("{}.{}", self.workload.process, self.index)
     }
 
@@ -56,7 +69,9 @@ impl Identity {
         format!("{app_name}.{}.{}.{:08x}", self.name(), workload.release, rand::random::<u32>())
     }
 
-    pub(crate) fn labels(&self, platform: &str) -> HashMap<String, String> {
+    /// What a container with this identity carries, on this platform.
+    #[must_use]
+    pub fn labels(&self, platform: &str) -> HashMap<String, String> {
         let mut labels = HashMap::from([
             (APP, self.app_name.to_string()),
             (PROCESS, self.workload.process.to_string()),
@@ -72,7 +87,8 @@ impl Identity {
     }
 
     /// Reads labels back; `None` when they are not whole.
-    pub(crate) fn from_labels(labels: &HashMap<String, String>) -> Option<Self> {
+    #[must_use]
+    pub fn from_labels(labels: &HashMap<String, String>) -> Option<Self> {
         let label = |key: &str| labels.get(key).map(String::as_str);
         let kind = [Kind::Instance, Kind::Run].into_iter().find(|kind| label(KIND) == Some(kind.as_str()))?;
         Some(Self {
@@ -90,7 +106,8 @@ impl Identity {
     }
 
     /// The instance that a container with this identity is.
-    pub(crate) fn instance(self, id: InstanceId, node: &str, state: InstanceState) -> Instance {
+    #[must_use]
+    pub fn instance(self, id: InstanceId, node: &str, state: InstanceState) -> Instance {
         Instance {
             id,
             workload: self.workload,
@@ -106,17 +123,20 @@ impl Identity {
 }
 
 /// The app of a container, from its labels.
-pub(crate) fn app_id(labels: &HashMap<String, String>) -> Option<ambo_model::AppId> {
+#[must_use]
+pub fn app_id(labels: &HashMap<String, String>) -> Option<AppId> {
     labels.get(APP_ID)?.parse().ok()
 }
 
 /// Whether a container is this platform's.
-pub(crate) fn is_ours(labels: Option<&HashMap<String, String>>, platform: &str) -> bool {
+#[must_use]
+pub fn is_ours(labels: Option<&HashMap<String, String>>, platform: &str) -> bool {
     labels.and_then(|labels| labels.get(PLATFORM)).is_some_and(|owner| owner == platform)
 }
 
 /// Asks the engine for this platform's containers of a kind only; of one workload only, when given.
-pub(crate) fn filters(platform: &str, kind: Kind, workload: Option<&WorkloadId>) -> HashMap<String, Vec<String>> {
+#[must_use]
+pub fn filters(platform: &str, kind: Kind, workload: Option<&WorkloadId>) -> HashMap<String, Vec<String>> {
     let mut labels = vec![format!("{PLATFORM}={platform}"), format!("{KIND}={}", kind.as_str())];
     if let Some(workload) = workload {
         labels.push(format!("{APP_ID}={}", workload.app));
@@ -127,15 +147,20 @@ pub(crate) fn filters(platform: &str, kind: Kind, workload: Option<&WorkloadId>)
     HashMap::from([("label".to_owned(), labels)])
 }
 
+/// Asks the engine for whatever this platform has of an app.
+#[must_use]
+pub fn app_filters(platform: &str, app: AppId) -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![platform_filter(platform), format!("{APP_ID}={app}")])])
+}
+
 /// Asks the engine for all of this platform's containers, whatever their kind.
-pub(crate) fn platform_filter(platform: &str) -> String {
+#[must_use]
+pub fn platform_filter(platform: &str) -> String {
     format!("{PLATFORM}={platform}")
 }
 
 #[cfg(test)]
 mod tests {
-    use ambo_model::AppId;
-
     use super::*;
 
     #[test]

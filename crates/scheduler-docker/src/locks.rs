@@ -9,7 +9,7 @@ use tokio::sync::OwnedMutexGuard;
 
 /// Locks by key; those that nobody holds or waits for are forgotten.
 #[derive(Debug)]
-pub(crate) struct KeyedLocks<K> {
+pub struct KeyedLocks<K> {
     locks: Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -21,7 +21,7 @@ impl<K> Default for KeyedLocks<K> {
 
 impl<K: Clone + Eq + Hash> KeyedLocks<K> {
     /// Waits until nobody else holds the key.
-    pub(crate) async fn lock(&self, key: &K) -> OwnedMutexGuard<()> {
+    pub async fn lock(&self, key: &K) -> OwnedMutexGuard<()> {
         let lock = {
             let mut locks = self.locks.lock();
             locks.retain(|_, lock| Arc::strong_count(lock) > 1);

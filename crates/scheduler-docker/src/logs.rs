@@ -27,11 +27,21 @@ const SILENCE_DURATION: Duration = Duration::from_secs(3);
 /// How often an instance that does not run is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The instance's output after `since`, until it is gone.
+/// How long an instance's output is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Until it is gone, restarts included.
+    Gone,
+    /// Until it has ended and all that it said was read.
+    Ended,
+}
+
+/// The instance's output after `since`, until it is gone or has ended.
 pub(crate) async fn follow(
     driver: &Arc<Driver>,
     instance: &InstanceId,
     since: Option<Timestamp>,
+    until: Until,
 ) -> Result<BoxStream<'static, Result<InstanceLog, SchedulerError>>, SchedulerError> {
     driver.container(instance).await?;
     let follower = Follower {
@@ -43,6 +53,7 @@ pub(crate) async fn follow(
         output: None,
         bytes_since_open: 0,
         phase: Phase::Up,
+        until,
     };
     Ok(stream::unfold(Some(follower), |follower| async move {
         let mut follower = follower?;
@@ -127,6 +138,7 @@ struct Follower {
     bytes_since_open: u64,
     /// What the instance was doing when its log last ended.
     phase: Phase,
+    until: Until,
 }
 
 impl Follower {
@@ -187,6 +199,9 @@ impl Follower {
                 }
                 // Its last words may have come after its log was closed: once more.
                 Phase::Down if before != Phase::Down => return Ok(()),
+                Phase::Down if self.until == Until::Ended => {
+                    return Err(SchedulerError::InstanceGone(self.instance.clone()));
+                }
                 Phase::Down | Phase::Leaving => tokio::time::sleep(LOOK_INTERVAL).await,
             }
         }

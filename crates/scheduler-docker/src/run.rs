@@ -38,11 +38,19 @@ const KILLED: i32 = 128 + 9;
 
 impl DockerScheduler {
     pub(crate) async fn run_start(&self, run: RunSpec) -> Result<Attached, SchedulerError> {
+        let network = network_ensure(&self.driver.docker().await?, &self.driver.settings.network).await?;
+        self.run_on(&network, run).await
+    }
+
+    /// Starts a one-off instance on a network that is there; see [`Scheduler::run`](ambo_scheduler::Scheduler::run).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn run_on(&self, network: &str, run: RunSpec) -> Result<Attached, SchedulerError> {
         self.run_room()?;
         let driver = &self.driver;
         let docker = driver.docker().await?;
         image_ensure(&docker, &run.image, &driver.settings).await?;
-        let network = network_ensure(&docker, &driver.settings.network).await?;
         let identity = identity(&run);
         let terminal = run.terminal.filter(|_| !run.detach);
         let new = NewContainer {
@@ -53,7 +61,7 @@ impl DockerScheduler {
             limits: run.limits,
             streams: if run.detach { Streams::Logged } else { Streams::Attached { terminal } },
         };
-        let id = driver.container_create(&docker, &new, &network).await?;
+        let id = driver.container_create(&docker, &new, network).await?;
         let unfinished = Unfinished::new(self, &docker, &id);
         let attached = if run.detach { None } else { Some(attach(driver, &id).await?) };
         driver.container_start(&docker, &id, &run.name).await?;

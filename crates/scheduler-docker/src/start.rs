@@ -12,7 +12,7 @@ use ambo_scheduler::{SchedulerError, WorkloadSpec, plan};
 use futures::StreamExt;
 
 use crate::container::{NewContainer, Streams, body};
-use crate::driver::Driver;
+use crate::driver::{DockerScheduler, Driver};
 use crate::failure::{failed, not_pulled, not_started};
 use crate::image::{image_config, image_ensure, program_missing};
 use crate::labels::{Identity, Kind};
@@ -21,8 +21,36 @@ use crate::observe::Phase;
 
 /// Starts side by side: more than this and the engine only queues them.
 const STARTS_MAX: usize = 8;
+/// Docker's name for being on no network.
+const NO_NETWORK: &str = "none";
 /// Programs that are remembered to be in their images.
 const PROGRAMS_MAX: usize = 1_024;
+
+impl DockerScheduler {
+    /// Makes a workload's image be on the engine, and looks whether its program is in it. Starts nothing.
+    ///
+    /// # Errors
+    /// [`SchedulerError::ImagePull`] and [`SchedulerError::Start`], as when instances are started.
+    pub async fn workload_check(&self, spec: &WorkloadSpec) -> Result<(), SchedulerError> {
+        let driver = &self.driver;
+        let docker = driver.docker().await?;
+        image_ensure(&docker, &spec.image, &driver.settings).await?;
+        if driver.program_is_known(spec) {
+            return Ok(());
+        }
+        let identity = Identity::of(spec, Kind::Run, 1);
+        let new = NewContainer {
+            identity: &identity,
+            image: &spec.image,
+            command: &spec.command,
+            env: &spec.env,
+            limits: spec.limits,
+            streams: Streams::Logged,
+        };
+        let id = driver.container_create(&docker, &new, NO_NETWORK).await?;
+        driver.container_remove(&docker, &id).await
+    }
+}
 
 impl Driver {
     pub(crate) async fn workload_ensure(&self, spec: &WorkloadSpec) -> Result<(), SchedulerError> {
@@ -83,13 +111,7 @@ impl Driver {
         index: u32,
         network: &str,
     ) -> Result<(), SchedulerError> {
-        let identity = Identity {
-            kind: Kind::Instance,
-            workload: spec.id.clone(),
-            app_name: spec.app_name.clone(),
-            index,
-            port: Some(spec.port),
-        };
+        let identity = Identity::of(spec, Kind::Instance, index);
         let new = NewContainer {
             identity: &identity,
             image: &spec.image,

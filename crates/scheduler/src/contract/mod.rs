@@ -22,6 +22,8 @@ use ambo_model::{
     RunId, Secret, Tags, WorkloadId,
 };
 use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 
 use crate::port::{RunSpec, Scheduler};
 use crate::workload::WorkloadSpec;
@@ -51,20 +53,29 @@ pub trait ContractFixture: Send + Sync {
 }
 
 /// A test per claim: `contract_suite!(Fixture::new(); #[tokio::test]);`. The future of a fixture is made anew for each.
+///
+/// Where fixtures cost more than claims, a list of names and futures, for one test to run side by side:
+/// `contract_suite!(list Fixture::new())`.
 #[macro_export]
 macro_rules! contract_suite {
-    (@all $attributes:tt $fixture:expr; $($claim:ident)*) => {
-        $($crate::contract_suite! { @one $attributes $fixture; $claim })*
+    ([tests] ($fixture:expr; [#[$attribute:meta]]) $($claim:ident)*) => {
+        $($crate::contract_suite! { @one $fixture; [#[$attribute]] $claim })*
     };
-    (@one [#[$attribute:meta]] $fixture:expr; $claim:ident) => {
+    (@one $fixture:expr; [#[$attribute:meta]] $claim:ident) => {
         #[$attribute]
         async fn $claim() {
             let fixture = $fixture.await;
             $crate::contract::$claim(&fixture).await;
         }
     };
-    ($fixture:expr; #[$attribute:meta]) => {
-        $crate::contract_suite! { @all [#[$attribute]] $fixture;
+    ([list] ($fixture:expr) $($claim:ident)*) => {
+        vec![$((stringify!($claim), {
+            let fixture = $fixture;
+            $crate::contract::claim(async move { $crate::contract::$claim(&fixture.await).await })
+        })),*]
+    };
+    (@claims $use:tt $given:tt) => {
+        $crate::contract_suite! { $use $given
             count_is_reached_under_the_lowest_indexes
             ensure_twice_changes_nothing
             ensure_at_once_reaches_the_count_once
@@ -100,6 +111,20 @@ macro_rules! contract_suite {
             run_of_a_missing_program_cannot_be_started
         }
     };
+    (list $fixture:expr) => {
+        $crate::contract_suite! { @claims [list] ($fixture) }
+    };
+    ($fixture:expr; #[$attribute:meta]) => {
+        $crate::contract_suite! { @claims [tests] ($fixture; [#[$attribute]]) }
+    };
+}
+
+/// A claim that is yet to be tried.
+pub type Claim = LocalBoxFuture<'static, ()>;
+
+/// Puts a claim into a list.
+pub fn claim(trial: impl Future<Output = ()> + 'static) -> Claim {
+    trial.boxed_local()
 }
 
 /// Waits until `look` gives something; fails when that takes longer than the fixture allows.
