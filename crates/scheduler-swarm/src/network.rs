@@ -14,13 +14,17 @@ use crate::failure::failed;
 
 /// Whose networks are ours.
 const PLATFORM: &str = "ambo.platform";
+/// As many of a platform's id as stand in the names of its networks.
+const PLATFORM_CHARS: usize = 8;
 /// Whose a network is.
 const APP_ID: &str = "ambo.app-id";
 
 impl Cluster {
-    /// The name of an app's network, which it keeps when it is renamed.
+    /// The name of an app's network, which it keeps when it is renamed. Swarm allows 63 characters, which a platform's whole
+    /// id has no room in.
     pub(crate) fn network_name(&self, app: AppId) -> String {
-        format!("ambo-{}-{app}", self.settings.docker.platform)
+        let platform: String = self.settings.docker.platform.chars().take(PLATFORM_CHARS).collect();
+        format!("ambo-{platform}-{app}")
     }
 
     /// Makes the app's network be there and the routers be on it; gives its name.
