@@ -79,7 +79,7 @@ pub(crate) fn engine_settings(settings: &Settings) -> anyhow::Result<DockerSetti
     })
 }
 
-pub(crate) fn scheduler_settings(
+fn scheduler_settings(
     settings: &Settings,
     data: &Data,
     login: &RegistryLogin,

@@ -33,6 +33,17 @@ pub enum HostKeyError {
     },
 }
 
+/// The files of the host keys that are made when they are missing.
+pub const HOST_KEY_NAMES: [&str; 2] = ["ssh_host_ed25519_key", "ssh_host_ecdsa_key"];
+
+/// Makes the host keys that are missing, for whoever shares them with other machines.
+///
+/// # Errors
+/// When the directory cannot be written, or holds something else.
+pub fn host_keys_make(directory: &Path) -> Result<(), HostKeyError> {
+    host_keys_ensure(directory).map(drop)
+}
+
 /// Reads the host keys, and makes those that are missing: Ed25519 and ECDSA. An RSA key is used if the operator puts one
 /// there (`ssh-keygen -t rsa -f <directory>/ssh_host_rsa_key -N ''`); only clients older than 2011 want it.
 pub(crate) fn host_keys_ensure(directory: &Path) -> Result<Vec<PrivateKey>, HostKeyError> {
@@ -41,12 +52,9 @@ pub(crate) fn host_keys_ensure(directory: &Path) -> Result<Vec<PrivateKey>, Host
         .mode(0o700)
         .create(directory)
         .map_err(|source| HostKeyError::File { path: directory.to_owned(), source })?;
-    let made = [
-        ("ssh_host_ed25519_key", Algorithm::Ed25519),
-        ("ssh_host_ecdsa_key", Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }),
-    ];
+    let algorithms = [Algorithm::Ed25519, Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }];
     let mut keys = Vec::new();
-    for (name, algorithm) in made {
+    for (name, algorithm) in HOST_KEY_NAMES.into_iter().zip(algorithms) {
         let path = directory.join(name);
         keys.push(match key_read(&path)? {
             Some(key) => key,

@@ -44,7 +44,7 @@ mod settings;
 mod ssh;
 
 pub use hook::{HOOK_NAME, is_hook, run_hook};
-pub use host_key::HostKeyError;
+pub use host_key::{HOST_KEY_NAMES, HostKeyError, host_keys_make};
 pub use port::{
     AccessDenied, Caller, Gate, GitAction, LoginRefused, Push, PushOutput, PushReceiver, PushRejected, Repository,
 };

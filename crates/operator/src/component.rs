@@ -104,6 +104,9 @@ fn etcd(spec: &Spec, node: &NodeFacts) -> Component {
         ("auto-compaction-mode", "periodic".to_owned()),
         ("auto-compaction-retention", ETCD_HISTORY.to_owned()),
         ("quota-backend-bytes", ETCD_BYTES_MAX.to_string()),
+        // An election takes a second at most: less than a controller leads without being heard of.
+        ("heartbeat-interval", "100".to_owned()),
+        ("election-timeout", "600".to_owned()),
         ("log-level", "warn".to_owned()),
         ("cert-file", format!("{dir}/node.crt")),
         ("key-file", format!("{dir}/node.key")),

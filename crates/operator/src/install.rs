@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::bundle::{Bundle, EtcdMember, Keys, Spec};
 use crate::component::{DATA, ENGINE, RUN};
-use crate::swarm::{Swarm, SwarmNode, SwarmService};
+use crate::swarm::{Swarm, SwarmNode, SwarmService, SwarmTask};
 
 /// What everything of ours in the swarm is called.
 const PREFIX: &str = "ambo-keeper-";
@@ -187,6 +187,8 @@ pub async fn change(
         let image = image.map_or_else(|| container["Image"].as_str().unwrap_or_default().to_owned(), str::to_owned);
         container["Image"] = json!(image);
         container["Env"] = environment(&image, mode);
+        // Also when nothing else is new: what the image's name stands for may be.
+        spec["TaskTemplate"]["ForceUpdate"] = json!(service.changes() + 1);
         said(format!("{}: {image}", service.name()));
         swarm.service_update(&service, &spec).await?;
         wait(swarm, service.name(), within, said).await?;
@@ -244,7 +246,7 @@ async fn look(swarm: &Swarm, name: &str) -> Result<Option<String>, InstallError>
                 let (service, reason) = (name.to_owned(), status.message.clone());
                 return Err(InstallError::RolledBack { service, reason });
             }
-            "updating" | "rollback_started" => return Ok(Some(status.message.clone())),
+            "rollback_started" => return Ok(Some(status.message.clone())),
             _ => {}
         }
     }
@@ -252,25 +254,22 @@ async fn look(swarm: &Swarm, name: &str) -> Result<Option<String>, InstallError>
     let rank = name.strip_prefix(PREFIX).unwrap_or_default();
     let nodes = swarm.nodes().await?;
     let of_rank = nodes.iter().filter(|node| node.spec.role == rank && node.status.state == "ready");
-    let waiting: Vec<String> = of_rank
-        .filter_map(|node| {
-            let of_node: Vec<_> = tasks.iter().filter(|task| task.node_id == node.id).collect();
-            let is_well =
-                |task: &&&crate::swarm::SwarmTask| task.desired_state == "running" && task.status.state == "running";
-            if of_node.iter().any(|task| is_well(&task)) {
-                return None;
-            }
-            let current = of_node.iter().find(|task| task.desired_state == "running" || task.desired_state == "ready");
-            let state = current.map_or("no keeper yet", |task| task.status.state.as_str());
-            let failed = of_node.iter().map(|task| task.status.err.as_str()).find(|error| !error.is_empty());
-            Some(format!(
-                "{}: {state}{}",
-                node.description.hostname,
-                failed.map(|error| format!(" ({error})")).unwrap_or_default()
-            ))
-        })
-        .collect();
+    let waiting: Vec<String> = of_rank.filter_map(|node| node_waits(node, service, &tasks)).collect();
     Ok((!waiting.is_empty()).then(|| waiting.join(", ")))
+}
+
+/// Why a node's keeper is not there yet, in its latest form.
+fn node_waits(node: &SwarmNode, service: &SwarmService, tasks: &[SwarmTask]) -> Option<String> {
+    let of_node: Vec<&SwarmTask> = tasks.iter().filter(|task| task.node_id == node.id).collect();
+    let wanted: Vec<&SwarmTask> =
+        of_node.iter().copied().filter(|task| task.spec.force_update == service.changes()).collect();
+    if wanted.iter().any(|task| task.desired_state == "running" && task.status.state == "running") {
+        return None;
+    }
+    let state = wanted.first().map_or("waiting for its turn", |task| task.status.state.as_str());
+    let failed = of_node.iter().map(|task| task.status.err.as_str()).find(|error| !error.is_empty());
+    let failed = failed.map(|error| format!(" ({error})")).unwrap_or_default();
+    Some(format!("{}: {state}{failed}", node.description.hostname))
 }
 
 /// Removes the platform from the swarm. What it kept on its nodes stays, below `/var/lib/ambo`.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ambo_engine_docker::bollard::models::ContainerSummary;
+use ambo_engine_docker::bollard::models::{ContainerSummary, NetworkConnectRequest};
 use ambo_engine_docker::bollard::query_parameters::{
     CreateContainerOptions, ListContainersOptions, RemoveContainerOptions, StartContainerOptions, StopContainerOptions,
 };
@@ -99,7 +99,7 @@ impl Keeper {
     pub async fn round(&self) -> Result<(), KeeperError> {
         let node = facts(&self.0.engine).await?;
         self.files_lay(&node).await?;
-        let wanted = components(&self.0.bundle, &node, &self.0.image);
+        let wanted = components(&self.0.bundle, &node, &self.image_id().await?);
         for component in &wanted {
             self.ensure(component, &node).await?;
         }
@@ -112,6 +112,12 @@ impl Keeper {
     /// When the engine does not do it.
     pub async fn stop_all(&self) -> Result<(), KeeperError> {
         self.remove_others(&[]).await
+    }
+
+    /// What the image's name stands for on this node now: a name may be given to another image.
+    async fn image_id(&self) -> Result<String, KeeperError> {
+        let image = self.0.engine.client().await?.inspect_image(&self.0.image).await.map_err(EngineError::from)?;
+        Ok(image.id.unwrap_or_else(|| self.0.image.clone()))
     }
 
     async fn files_lay(&self, node: &NodeFacts) -> Result<(), KeeperError> {
@@ -141,7 +147,7 @@ impl Keeper {
                 self.start(id(container)).await?;
             }
         } else {
-            self.create(component).await?;
+            self.create(component, &others).await?;
         }
         self.wait_until_well(component, node).await?;
         match component.handover {
@@ -173,12 +179,22 @@ impl Keeper {
         Ok(listed.map_err(EngineError::from)?)
     }
 
-    async fn create(&self, component: &Component) -> Result<(), KeeperError> {
-        let name = name(component);
+    /// Makes it and starts it, on the networks that the one before was on.
+    async fn create(&self, component: &Component, before: &[ContainerSummary]) -> Result<(), KeeperError> {
+        let (name, client) = (name(component), self.0.engine.client().await?);
         tracing::info!(container = name, "starting");
         let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
-        let created = self.0.engine.client().await?.create_container(Some(options), body(component)).await;
-        created.map_err(EngineError::from)?;
+        client.create_container(Some(options), body(component)).await.map_err(EngineError::from)?;
+        if !component.is_on_host {
+            for network in before.iter().flat_map(networks).filter(|network| network != "bridge") {
+                let request = NetworkConnectRequest { container: name.clone(), endpoint_config: None };
+                match client.connect_network(&network, request).await.map_err(EngineError::from) {
+                    // The app has gone meanwhile.
+                    Err(error) if error.is_not_found() => {}
+                    connected => connected?,
+                }
+            }
+        }
         self.start(&name).await
     }
 
@@ -280,6 +296,11 @@ fn label<'a>(container: &'a ContainerSummary, name: &str) -> &'a str {
 
 fn id(container: &ContainerSummary) -> &str {
     container.id.as_deref().unwrap_or_default()
+}
+
+fn networks(container: &ContainerSummary) -> Vec<String> {
+    let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    networks.map(|networks| networks.keys().cloned().collect()).unwrap_or_default()
 }
 
 fn is_running(container: &ContainerSummary) -> bool {

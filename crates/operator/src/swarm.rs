@@ -113,10 +113,22 @@ pub struct SwarmTask {
     /// The node that it is on.
     #[serde(rename = "NodeID", default)]
     pub node_id: String,
+    /// Of which change of its service it is.
+    #[serde(default)]
+    pub spec: TaskSpec,
     /// What it is to be: `running`, `shutdown` …
     pub desired_state: String,
     /// How it is.
     pub status: TaskStatus,
+}
+
+/// What a task is of.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TaskSpec {
+    /// Higher with every change.
+    #[serde(default)]
+    pub force_update: u64,
 }
 
 /// How a task is.
@@ -271,6 +283,12 @@ impl SwarmNode {
 }
 
 impl SwarmService {
+    /// How often it was changed.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.spec["TaskTemplate"]["ForceUpdate"].as_u64().unwrap_or(0)
+    }
+
     /// Its image.
     #[must_use]
     pub fn image(&self) -> &str {

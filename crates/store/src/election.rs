@@ -72,6 +72,21 @@ impl Election {
         Ok(self.store.get(&self.key).await?.map(|entry| entry.value))
     }
 
+    /// Ends the leadership of `candidate`, if it leads. For the successor of a process that has died under the same name, and
+    /// that knows of its death: nobody waits for the lease then.
+    ///
+    /// # Errors
+    /// When the store fails; the leadership then ends with its lease.
+    pub async fn succeed(&self, candidate: &[u8]) -> Result<(), StoreError> {
+        let Some(entry) = self.store.get(&self.key).await?.filter(|entry| entry.value == candidate) else {
+            return Ok(());
+        };
+        match self.store.commit(Transaction::new().unmodified(&entry).delete(&self.key)).await {
+            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn wait_until_vacant(&self) -> Result<(), StoreError> {
         while let Some(entry) = self.store.get(&self.key).await? {
             let mut watch = match self.store.watch(&self.key, entry.modified.next()).await {

@@ -3,8 +3,11 @@
 //! A deposed leader ends its process, and with it whatever it had begun; it comes back as a candidate.
 
 mod dialer;
+mod engines;
 mod foundation;
+mod host_keys;
 mod hub_routes;
+mod joiners;
 mod services;
 mod swarm;
 
@@ -13,11 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambo_link::LinkServer;
-use ambo_store::{Election, FencedStore, Leadership, Precondition, Store};
+use ambo_store::{Election, Leadership, Store};
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::foundation::{Laid, Led};
 use self::services::ControllerServices;
 use super::identity::identity;
 use crate::data::Data;
@@ -30,8 +34,9 @@ use crate::{notify, state};
 
 /// The key that the leader holds.
 const LEADER_KEY: &str = "cluster/leader";
-/// How long a leader that is not heard of still leads. Its successor takes over within this and a second.
-const LEADER_TTL: Duration = Duration::from_secs(2);
+/// How long a leader that is not heard of still leads: longer than etcd takes to elect a leader of its own, so that the death of
+/// a member is not the leader's.
+const LEADER_TTL: Duration = Duration::from_secs(3);
 /// Pause before a candidate tries again after the store has failed.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long the first route table may take. The routers serve by their last one meanwhile.
@@ -66,8 +71,13 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
 /// Waits until this one leads.
 async fn elected(settings: &Settings, store: &Arc<dyn Store>) -> Leadership {
     let election = Election::new(store.clone(), LEADER_KEY, LEADER_TTL);
+    let campaign = async || {
+        // The data directory is locked by us: whoever led under this node's name is dead.
+        election.succeed(settings.node.as_bytes()).await?;
+        election.campaign(settings.node.clone()).await
+    };
     loop {
-        match election.campaign(settings.node.clone()).await {
+        match campaign().await {
             Ok(leadership) => return leadership,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot stand for election now");
@@ -88,9 +98,9 @@ async fn lead(
 ) -> anyhow::Result<()> {
     tracing::info!(since = ?leadership.since(), "this controller leads");
     let deadline = Duration::from_secs(u64::from(settings.shutdown_seconds));
-    let fence = leadership.fence();
+    let led = Led { fence: leadership.fence(), term: leadership.since().0 };
     let mut control = tokio::select! {
-        started = start(settings, data, store, fence, services, deadline) => started?,
+        started = start(settings, data, store, led, services, deadline) => started?,
         () = leadership.hold() => bail!("the leadership was lost before it began"),
         _ = signals.next() => return Ok(leadership.resign().await?),
     };
@@ -113,20 +123,22 @@ async fn start(
     settings: &Settings,
     data: &Data,
     store: Arc<dyn Store>,
-    fence: Precondition,
+    leadership: Led,
     services: &ControllerServices,
     drain: Duration,
 ) -> anyhow::Result<Control> {
     state::ensure_whole(&*store).await?;
     let (listeners, addresses) = ControlListeners::hidden()?;
-    let (foundation, hub) = foundation::lay(settings, data, Arc::new(FencedStore::new(store, fence)))?;
+    let Laid { foundation, hub, joiners } = foundation::lay(settings, data, store, leadership).await?;
     let logs = foundation.logs.clone();
+    host_keys::share(foundation.store.as_ref(), data.path()).await?;
     let platform = Platform::assemble(settings, data.path(), foundation, listeners).await?;
     // Routers first: they hear of the new table at once, and what drains is drained everywhere.
     services.routers_serve(hub, logs);
     platform.controller.recover().await.context("put right what the last leader left behind")?;
     platform.controller.routes_prepare(ROUTES_PATIENCE).await;
-    let control = platform.start(drain);
+    let mut control = platform.start(drain);
+    control.add("routers' networks", joiners.sweep());
     services.clients_serve(addresses);
     Ok(control)
 }

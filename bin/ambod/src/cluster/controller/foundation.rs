@@ -5,24 +5,42 @@ use std::sync::Arc;
 use ambo_api::Clients;
 use ambo_builder::RegistryLogin;
 use ambo_engine_docker::Engine;
+use ambo_link::LinkClient;
 use ambo_link::routing::Hub;
 use ambo_logs::{LogSettings, LogStore};
 use ambo_model::Secret;
 use ambo_registry::PLATFORM_USERNAME;
-use ambo_store::Store;
+use ambo_store::{FencedStore, Precondition, Store};
 
 use super::dialer::RouterDialer;
+use super::engines::ClusterEngines;
 use super::hub_routes::HubRoutes;
+use super::joiners::RouterJoiners;
 use crate::certificate::PlatformCertificate;
 use crate::cluster::enrolment;
+use crate::cluster::identity::identity;
 use crate::cluster::meeting::Meeting;
 use crate::data::Data;
 use crate::one_machine::engine_settings;
 use crate::platform::{Foundation, vault};
 use crate::settings::Settings;
 
-/// The foundation, and the hub through which routers are steered.
-pub(super) fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>) -> anyhow::Result<(Foundation, Arc<Hub>)> {
+/// A leadership: what holds as long as it does, and a number that is higher with each.
+pub(super) struct Led {
+    pub(super) fence: Precondition,
+    pub(super) term: u64,
+}
+
+/// The foundation, and what else a leader has.
+pub(super) struct Laid {
+    pub(super) foundation: Foundation,
+    /// Through which routers are steered.
+    pub(super) hub: Arc<Hub>,
+    pub(super) joiners: RouterJoiners,
+}
+
+/// Lays it for a leader.
+pub(super) async fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>, led: Led) -> anyhow::Result<Laid> {
     let path = data.path();
     let logs = Arc::new(LogStore::open(&path.join("logs"), LogSettings::default())?);
     let certificate = PlatformCertificate::open(settings, data)?;
@@ -33,9 +51,14 @@ pub(super) fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>) -> an
     let vault = vault(path)?;
     let registry_login = registry_login(&vault);
     let routes_besides = enrolment::routes(data.authority()?, data.agent_token()?);
+    let client = LinkClient::new(identity(settings)?);
+    let engines = ClusterEngines::new(engine.clone(), settings.node.clone(), client, settings.listen_agent.port());
+    let joiners = RouterJoiners::new(engines.clone(), data.platform_id()?);
+    let scheduler =
+        super::swarm::scheduler(settings, data, &engines, joiners.clone(), &registry_login, led.term).await?;
     let foundation = Foundation {
-        store,
-        scheduler: super::swarm::scheduler(settings, data, engine.clone(), &registry_login)?,
+        store: Arc::new(FencedStore::new(store, led.fence)),
+        scheduler: Arc::new(scheduler),
         engine,
         routes: Arc::new(routes),
         dialer: Arc::new(RouterDialer(Meeting::at(&settings.run).dial())),
@@ -47,7 +70,7 @@ pub(super) fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>) -> an
         clients: Clients::Proxied,
         routes_besides,
     };
-    Ok((foundation, hub))
+    Ok(Laid { foundation, hub, joiners })
 }
 
 /// The same in every controller, and for as long as the platform has its key: an engine that pulls in an hour still has what a

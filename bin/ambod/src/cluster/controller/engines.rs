@@ -1,0 +1,81 @@
+//! The engines of all nodes: this node's own directly, the others' through a link to their agents.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use ambo_engine_docker::{Connector, Engine, EngineError, EngineStream};
+use ambo_link::{LinkClient, Opening, Role, Service};
+use ambo_model::NodeId;
+use ambo_operator::swarm::{Swarm, SwarmNode};
+use ambo_scheduler_swarm::NodeEngines;
+use async_trait::async_trait;
+
+/// Finds engines by their nodes.
+#[derive(Debug, Clone)]
+pub(super) struct ClusterEngines {
+    /// This node's, a manager's.
+    local: Engine,
+    /// This node, by the engine's id.
+    node: String,
+    client: LinkClient,
+    agent_port: u16,
+}
+
+impl ClusterEngines {
+    pub(super) fn new(local: Engine, node: String, client: LinkClient, agent_port: u16) -> Self {
+        Self { local, node, client, agent_port }
+    }
+
+    /// The swarm, through this node.
+    pub(super) fn swarm(&self) -> Swarm {
+        Swarm(self.local.clone())
+    }
+
+    /// The engine of a node of the list.
+    pub(super) fn engine(&self, node: &SwarmNode) -> Result<Engine, EngineError> {
+        if node.id == self.node {
+            return Ok(self.local.clone());
+        }
+        let address = node.address().ok_or_else(|| EngineError::down(format!("node {} has no address", node.id)))?;
+        self.linked(address)
+    }
+
+    /// The engines of all managers, this node's first.
+    pub(super) async fn managers(&self) -> Result<Vec<Engine>, EngineError> {
+        let nodes = self.swarm().nodes().await?;
+        let others = nodes.iter().filter(|node| node.manager_status.is_some() && node.id != self.node);
+        let others = others.filter_map(|node| self.engine(node).ok());
+        Ok(std::iter::once(self.local.clone()).chain(others).collect())
+    }
+
+    fn linked(&self, address: IpAddr) -> Result<Engine, EngineError> {
+        let link = EngineLink { client: self.client.clone(), agent: SocketAddr::new(address, self.agent_port) };
+        Engine::through(Arc::new(link))
+    }
+}
+
+#[async_trait]
+impl NodeEngines for ClusterEngines {
+    async fn engine_of(&self, node: &NodeId) -> Result<Engine, EngineError> {
+        let nodes = self.swarm().nodes().await?;
+        let found = nodes.iter().find(|known| known.id == node.as_str());
+        self.engine(found.ok_or_else(|| EngineError::down(format!("there is no node {node} any more")))?)
+    }
+}
+
+/// The way to one node's engine.
+#[derive(Debug)]
+struct EngineLink {
+    client: LinkClient,
+    agent: SocketAddr,
+}
+
+#[async_trait]
+impl Connector for EngineLink {
+    async fn connect(&self) -> io::Result<Box<dyn EngineStream>> {
+        let opening = Opening { service: Service::Engine, client: None };
+        let opened = self.client.open(self.agent, Role::Agent, &opening).await;
+        opened.map(|stream| Box::new(stream) as Box<dyn EngineStream>).map_err(io::Error::other)
+    }
+}
