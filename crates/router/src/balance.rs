@@ -25,6 +25,11 @@ impl Tried {
         self.len < CONNECT_ATTEMPTS_MAX
     }
 
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     fn contains(&self, target: &Arc<TargetState>) -> bool {
         self.targets[..self.len].iter().flatten().any(|tried| Arc::ptr_eq(tried, target))
     }

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -22,6 +22,8 @@ use crate::target::{Lease, TargetState};
 use crate::upstream::{ConnectError, InstanceConnection, SendError};
 use crate::worker::Worker;
 
+/// How long an instance may take to accept a connection where another one is left.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 /// How often a request looks again because the table changed under it.
 const TABLE_CHANGES_MAX: usize = 16;
 
@@ -52,7 +54,8 @@ enum Reuse {
 /// Sends a request to an instance of the route.
 ///
 /// A failed connect is tried on another instance, whatever the request: nothing was sent. A kept connection that turns out
-/// to be closed is replaced by a new one if nothing was sent, or if the request has no body and is idempotent.
+/// to be closed is replaced by a new one if nothing was sent, or if the request has no body and is idempotent; and such a
+/// request goes to another instance when the machine of its first one has died under it.
 pub(crate) async fn forward(
     exchange: &mut Exchange,
     mut route: Arc<CompiledRoute>,
@@ -74,7 +77,8 @@ pub(crate) async fn forward(
         let connected = match kept {
             Some(connection) => Ok(connection),
             None => {
-                let connected = connect(&worker, &target, exchange).await;
+                let patience = connect_patience(&route, &tried, &worker.shared.settings);
+                let connected = connect(&worker, &target, patience, exchange).await;
                 now = Instant::now();
                 connected
             }
@@ -90,15 +94,19 @@ pub(crate) async fn forward(
             }
         };
         exchange.connect.get_or_insert_default();
-        let copy = (is_kept && repeatable).then(|| request_copy(&request));
+        let copy = repeatable.then(|| request_copy(&request));
         let send = connection.send(request);
         match first_byte_wait(send, now, &worker.shared.settings, upload.as_deref()).await? {
             Ok(response) => return Ok(Answer { response, connection, upload }),
             Err(error) => {
                 now = Instant::now();
                 reuse = Reuse::Refused;
-                request = request_again(error, copy)?;
-                if !is_kept {
+                let is_silent = matches!(error, SendError::Silent);
+                if is_silent {
+                    out_of_rotation(&worker, &target, now);
+                }
+                request = request_again(error, copy.filter(|_| is_kept || is_silent))?;
+                if !is_kept || is_silent {
                     fault = Some(Fault::ClosedWithoutResponse);
                     if !tried.push(target) {
                         return Err(Fault::ClosedWithoutResponse);
@@ -113,8 +121,8 @@ pub(crate) async fn forward(
 fn request_again(error: SendError, copy: Option<Request<RequestBody>>) -> Result<Request<RequestBody>, Fault> {
     match (error, copy) {
         (SendError::Unsent(request), _) => Ok(*request),
-        (SendError::Closed, Some(copy)) => Ok(copy),
-        (SendError::Closed, None) => Err(Fault::ClosedWithoutResponse),
+        (SendError::Closed | SendError::Silent, Some(copy)) => Ok(copy),
+        (SendError::Closed | SendError::Silent, None) => Err(Fault::ClosedWithoutResponse),
         (SendError::Malformed, _) => Err(Fault::PoorResponse),
         (SendError::Body, _) => Err(Fault::ClientInterrupted),
     }
@@ -159,13 +167,28 @@ fn kept_connection(
     target.idle.take(worker.index, now, age_max)
 }
 
+/// How long an instance may take to accept: less where another one is left to be asked. A machine that has died says nothing.
+fn connect_patience(route: &CompiledRoute, tried: &Tried, settings: &RouterSettings) -> Duration {
+    match tried.len() + 1 < route.targets.len() {
+        true => settings.connect_timeout.min(CONNECT_PATIENCE),
+        false => settings.connect_timeout,
+    }
+}
+
+fn out_of_rotation(worker: &Worker, target: &TargetState, now: Instant) {
+    if target.connect_failed(now) {
+        worker.shared.event(RouterEvent::Ejected { instance: target.instance.clone() });
+    }
+}
+
 async fn connect(
     worker: &Worker,
     target: &TargetState,
+    patience: Duration,
     exchange: &mut Exchange,
 ) -> Result<Box<InstanceConnection>, Fault> {
     let began = Instant::now();
-    match InstanceConnection::connect(target.endpoint, worker.shared.settings.connect_timeout).await {
+    match InstanceConnection::connect(target.endpoint, patience).await {
         Ok(connection) => {
             exchange.connect = Some(began.elapsed());
             if target.connect_succeeded() {
@@ -174,9 +197,7 @@ async fn connect(
             Ok(connection)
         }
         Err(error) => {
-            if target.connect_failed(Instant::now()) {
-                worker.shared.event(RouterEvent::Ejected { instance: target.instance.clone() });
-            }
+            out_of_rotation(worker, target, Instant::now());
             let (fault, cause) = match error {
                 ConnectError::TimedOut => (Fault::ConnectTimeout, None),
                 ConnectError::Refused(cause) => (Fault::ConnectRefused, Some(cause)),

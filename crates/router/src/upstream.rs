@@ -16,6 +16,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use crate::request::body::RequestBody;
@@ -26,13 +27,27 @@ pub const RESPONSE_HEAD_BYTES_MAX: usize = 128 * 1024;
 
 type Driver = http1::Connection<TokioIo<SmallWrite<TcpStream>>, RequestBody>;
 
+/// How long the machine of an instance may be silent, to what is sent and to probes, before it counts as dead. A network that
+/// pauses for three seconds breaks nothing.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// Silence after which it is probed, and pause between two probes.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A connection to an instance over which one request at a time goes. Large, hence kept in a box.
 pub(crate) struct InstanceConnection {
     sender: http1::SendRequest<RequestBody>,
     driver: Driver,
-    /// Set when the driver has come to its end; it must not be polled again.
-    ended: bool,
+    end: End,
     idle_since: Instant,
+}
+
+/// How far the driver has come. Ended, it must not be polled again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    Closed,
+    /// Nothing was heard of the machine for [`SILENCE_MAX`].
+    Silent,
 }
 
 /// Why a connect failed.
@@ -51,6 +66,8 @@ pub(crate) enum SendError {
     Unsent(Box<Request<RequestBody>>),
     /// The connection ended before a response.
     Closed,
+    /// The machine is dead, and whatever it had begun of it.
+    Silent,
     /// What came is no HTTP response.
     Malformed,
     /// The request's own body failed: the client's doing.
@@ -65,12 +82,12 @@ impl InstanceConnection {
             Ok(Err(error)) => return Err(ConnectError::Refused(error)),
             Err(_) => return Err(ConnectError::TimedOut),
         };
-        stream.set_nodelay(true).map_err(ConnectError::Refused)?;
+        stream.set_nodelay(true).and_then(|()| watch_over(&stream)).map_err(ConnectError::Refused)?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(RESPONSE_HEAD_BYTES_MAX);
         let handshake = builder.handshake(TokioIo::new(SmallWrite(stream))).await;
         let (sender, driver) = handshake.map_err(|error| ConnectError::Refused(io::Error::other(error)))?;
-        Ok(Box::new(Self { sender, driver, ended: false, idle_since: Instant::now() }))
+        Ok(Box::new(Self { sender, driver, end: End::Open, idle_since: Instant::now() }))
     }
 
     pub(crate) fn idle_age(&self, now: Instant) -> Duration {
@@ -89,24 +106,19 @@ impl InstanceConnection {
 
     /// Moves bytes. Ready when the connection has ended or has become a tunnel.
     pub(crate) fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.ended {
-            // The error, if any, reaches whoever waits for the response or its body.
-            self.ended = Pin::new(&mut self.driver).poll(cx).is_ready();
-        }
-        if self.ended { Poll::Ready(()) } else { Poll::Pending }
+        self.end.advance(&mut self.driver, cx);
+        if self.end == End::Open { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// Sends a request and waits for the head of its response. Not cancel safe: dropped half-way, the connection must be
     /// dropped too.
     pub(crate) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, SendError> {
-        let Self { sender, driver, ended, .. } = self;
+        let Self { sender, driver, end, .. } = self;
         let mut response = pin!(sender.try_send_request(request));
         let answer = poll_fn(|cx| {
-            if !*ended {
-                *ended = Pin::new(&mut *driver).poll(cx).is_ready();
-            }
+            end.advance(driver, cx);
             match response.as_mut().poll(cx) {
-                Poll::Pending if *ended => Poll::Ready(None),
+                Poll::Pending if *end != End::Open => Poll::Ready(None),
                 answer => answer.map(Some),
             }
         });
@@ -114,8 +126,10 @@ impl InstanceConnection {
             Some(Ok(response)) => Ok(response),
             Some(Err(mut refused)) => Err(match refused.take_message() {
                 Some(request) => SendError::Unsent(Box::new(request)),
+                None if *end == End::Silent => SendError::Silent,
                 None => send_error(refused.error()),
             }),
+            None if *end == End::Silent => Err(SendError::Silent),
             None => Err(SendError::Closed),
         }
     }
@@ -126,6 +140,29 @@ impl InstanceConnection {
         let parts = self.driver.into_parts();
         (parts.io.into_inner().0, parts.read_buf)
     }
+}
+
+impl End {
+    /// Moves bytes. Whoever waits for the response or its body hears of an error, but not that the machine is silent.
+    fn advance(&mut self, driver: &mut Driver, cx: &mut Context<'_>) {
+        if *self == Self::Open
+            && let Poll::Ready(ended) = Pin::new(driver).poll(cx)
+        {
+            *self = if ended.is_err_and(|error| is_silence(&error)) { Self::Silent } else { Self::Closed };
+        }
+    }
+}
+
+fn is_silence(error: &hyper::Error) -> bool {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut))
+}
+
+/// Lets the kernel notice that a machine is gone: it says no goodbye.
+fn watch_over(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE_INTERVAL).with_interval(PROBE_INTERVAL))?;
+    socket.set_tcp_user_timeout(Some(SILENCE_MAX))
 }
 
 fn send_error(error: &hyper::Error) -> SendError {
@@ -140,6 +177,6 @@ fn send_error(error: &hyper::Error) -> SendError {
 
 impl fmt::Debug for InstanceConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InstanceConnection").field("ended", &self.ended).finish_non_exhaustive()
+        f.debug_struct("InstanceConnection").field("end", &self.end).finish_non_exhaustive()
     }
 }
