@@ -4,9 +4,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::command::{run, wait_until};
+use crate::images;
 
 /// Makes a machine of namespaces: its name, what its memory holds, what its disk holds for the platform; then its engine.
 const MACHINE: &str = "hostname \"$0\" && mkdir -p /var/lib/ambo && mount --bind \"$1\" /run && \
@@ -41,7 +42,7 @@ impl Engine {
             .arg(lib)
             .arg(dockerd())
             .args(["--host", "unix:///run/docker.sock", "--host"])
-            .arg(format!("unix://{}", self.socket().display()))
+            .arg(self.address())
             .arg("--data-root")
             .arg(self.directory.join("data"))
             .arg("--exec-root")
@@ -68,27 +69,34 @@ impl Engine {
 
     /// Runs `docker` on it.
     pub(crate) fn docker(&self, words: &[&str]) -> anyhow::Result<String> {
-        run(self.command().args(words))
+        run(Command::new("docker").args(["--host", &self.address()]).args(words))
     }
 
-    pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new("docker");
-        command.arg("--host").arg(format!("unix://{}", self.socket().display()));
-        command
+    /// As `DOCKER_HOST` names it.
+    pub(crate) fn address(&self) -> String {
+        format!("unix://{}", self.socket().display())
     }
 
     /// Copies images of the host's engine into this one.
     pub(crate) fn load(&self, images: &[&str]) -> anyhow::Result<()> {
-        let mut save = Command::new("docker").arg("save").args(images).stdout(Stdio::piped()).spawn()?;
-        let archive = save.stdout.take().context("docker's output")?;
-        let loaded = self.command().args(["load", "-q"]).stdin(archive).output()?;
-        let saved = save.wait()?.success();
-        anyhow::ensure!(saved && loaded.status.success(), "cannot copy {images:?}: `dev/bases.sh` makes the bases");
-        Ok(())
+        images.iter().try_for_each(|image| image_load(&self.address(), image))
     }
 }
 
+/// Copies an image of the host's engine to the engine at `docker_host`.
+///
+/// # Errors
+/// When the host's engine does not have it, or the other does not take it.
+pub fn image_load(docker_host: &str, image: &str) -> anyhow::Result<()> {
+    let archive = images::archive(image)?;
+    let loaded = Command::new("docker").args(["--host", docker_host, "load", "-q"]).stdin(archive).output()?;
+    let said = String::from_utf8_lossy(&loaded.stderr);
+    ensure!(loaded.status.success(), "{docker_host} does not take `{image}`: {}", said.trim());
+    Ok(())
+}
+
 /// The engine's program, which is not in everybody's `PATH`.
-fn dockerd() -> &'static str {
+#[must_use]
+pub fn dockerd() -> &'static str {
     if Path::new("/usr/sbin/dockerd").exists() { "/usr/sbin/dockerd" } else { "dockerd" }
 }

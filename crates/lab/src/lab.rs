@@ -2,17 +2,19 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
+use crate::etcd::Etcd;
 use crate::network::Network;
 use crate::node::Node;
-use crate::remains;
+use crate::record::{self, Record};
 
-/// Where labs keep their things: a short path, since a socket's may have 107 bytes.
-const DIRECTORY: &str = "/var/tmp/ambo-lab";
+/// Each takes an engine's memory, and a number out of 64.
+const NODES_MAX: usize = 32;
 
 /// What a lab is to be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,21 +23,15 @@ pub struct LabSettings {
     pub name: String,
     /// Machines.
     pub nodes: usize,
-    /// Further flags of every engine.
+    /// Further flags of every engine, such as `--swarm-raft-election-tick=3`.
     pub flags: Vec<String>,
-}
-
-/// What is written down before anything is made.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Record {
-    number: u8,
-    settings: LabSettings,
 }
 
 /// Some machines. Dropped without [`Lab::keep`], they are taken down.
 #[derive(Debug)]
 pub struct Lab {
     record: Record,
+    directory: PathBuf,
     nodes: Vec<Node>,
     is_kept: bool,
 }
@@ -46,20 +42,12 @@ impl Lab {
     /// # Errors
     /// When this is not root, or a machine does not come up.
     pub fn up(settings: LabSettings) -> anyhow::Result<Self> {
-        if !rustix::process::geteuid().is_root() {
-            bail!("a lab needs root: `sudo -E` gives it");
-        }
+        ensure!(rustix::process::geteuid().is_root(), "a lab needs root: `sudo -E` gives it");
+        ensure!((1..=NODES_MAX).contains(&settings.nodes), "a lab has 1 to {NODES_MAX} machines");
         Self::down(&settings.name)?;
-        let record = Record { number: Network::claim().context("make the lab's bridge")?.number, settings };
-        let directory = directory(&record.settings.name);
-        fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
-        fs::write(directory.join("lab.json"), serde_json::to_vec(&record)?)?;
-        let lab = Self::of(record);
-        lab.network().up().context("make the lab's bridge")?;
-        std::thread::scope(|scope| {
-            let starting: Vec<_> = lab.nodes.iter().map(|node| scope.spawn(|| node.start())).collect();
-            starting.into_iter().try_for_each(|started| started.join().unwrap_or_else(|_| bail!("a thread panicked")))
-        })?;
+        let lab = Self::of(Record::claim(settings)?)?;
+        lab.network().up().context("make the lab's network")?;
+        on_each(&lab.nodes, Node::start)?;
         Ok(lab)
     }
 
@@ -68,8 +56,8 @@ impl Lab {
     /// # Errors
     /// When there is none.
     pub fn open(name: &str) -> anyhow::Result<Self> {
-        let record = record(name)?.with_context(|| format!("there is no lab `{name}`"))?;
-        Ok(Self::of(record).keep())
+        let record = Record::read(name)?.with_context(|| format!("there is no lab `{name}`"))?;
+        Ok(Self::of(record)?.keep())
     }
 
     /// Takes the lab of this name down; none is no error.
@@ -77,22 +65,25 @@ impl Lab {
     /// # Errors
     /// When its directory cannot be read or removed.
     pub fn down(name: &str) -> anyhow::Result<()> {
-        let Some(record) = record(name)? else { return Ok(()) };
-        drop(Self::of(record));
-        let directory = directory(name);
-        anyhow::ensure!(!directory.exists(), "{} cannot be removed: something still uses it", directory.display());
+        let Some(record) = Record::read(name)? else { return Ok(()) };
+        let lab = Self::of(record)?;
+        let directory = lab.directory.clone();
+        drop(lab);
+        ensure!(!directory.exists(), "{} cannot be removed: something still uses it", directory.display());
         Ok(())
     }
 
-    fn of(record: Record) -> Self {
+    fn of(record: Record) -> anyhow::Result<Self> {
         let (network, settings) = (Network { number: record.number }, &record.settings);
-        let directory = directory(&settings.name);
+        let directory = record::directory(&settings.name)?;
         let nodes = (0..settings.nodes).map(|index| {
             let hostname = format!("n{}", index + 1);
             let engine = Engine { directory: directory.join(&hostname), namespace: network.namespace(index), hostname };
-            Node { index, network, engine, flags: settings.flags.clone() }
+            let flags = network.pools(index).into_iter().chain(settings.flags.iter().cloned()).collect();
+            let etcd = (index < record.etcd_members).then(|| Etcd::new(network, record.etcd_members));
+            Node { index, network, engine, flags, etcd }
         });
-        Self { nodes: nodes.collect(), record, is_kept: false }
+        Ok(Self { nodes: nodes.collect(), directory, record, is_kept: false })
     }
 
     /// Its machines.
@@ -113,8 +104,8 @@ impl Lab {
 
     /// Where the lab keeps its things.
     #[must_use]
-    pub fn directory(&self) -> PathBuf {
-        directory(&self.record.settings.name)
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Makes a swarm of its machines, the first `managers` of them managers.
@@ -124,18 +115,36 @@ impl Lab {
     pub fn swarm(&self, managers: usize) -> anyhow::Result<()> {
         let Some((first, others)) = self.nodes.split_first() else { return Ok(()) };
         let at = |node: &Node| {
-            [format!("--advertise-addr={}", node.address()), format!("--listen-addr={}:2377", node.address())]
+            let address = node.address();
+            ["advertise-addr", "data-path-addr", "listen-addr"].map(|flag| format!("--{flag}={address}"))
         };
-        let [advertise, listen] = at(first);
-        first.docker(&["swarm", "init", &advertise, &listen])?;
+        let [advertise, data, listen] = at(first);
+        first.docker(&["swarm", "init", &advertise, &data, &listen])?;
         for (index, node) in others.iter().enumerate() {
             let role = if index + 1 < managers { "manager" } else { "worker" };
             let token = first.docker(&["swarm", "join-token", "-q", role])?;
-            let [advertise, listen] = at(node);
+            let [advertise, data, listen] = at(node);
             let manager = format!("{}:2377", first.address());
-            node.docker(&["swarm", "join", &advertise, &listen, "--token", token.trim(), &manager])?;
+            node.docker(&["swarm", "join", &advertise, &data, &listen, "--token", token.trim(), &manager])?;
         }
         Ok(())
+    }
+
+    /// Gives the first machines a member of an etcd each, which comes and goes with its machine. Clients need no certificate.
+    ///
+    /// # Errors
+    /// When there is one already, or it does not come up.
+    pub fn etcd(&mut self, members: usize) -> anyhow::Result<()> {
+        ensure!(self.record.etcd_members == 0, "the lab has an etcd");
+        ensure!((1..=self.nodes.len()).contains(&members), "1 to {} machines can be members", self.nodes.len());
+        self.record.etcd_members = members;
+        self.record.write()?;
+        let etcd = Etcd::new(self.network(), members);
+        for node in self.nodes.iter_mut().take(members) {
+            node.etcd = Some(etcd);
+            etcd.start(node)?;
+        }
+        (0..members).try_for_each(|index| etcd.wait_until_healthy(index))
     }
 
     /// Copies images of the host's engine to every machine.
@@ -143,7 +152,7 @@ impl Lab {
     /// # Errors
     /// When an engine does not do it.
     pub fn load(&self, images: &[&str]) -> anyhow::Result<()> {
-        self.nodes.iter().try_for_each(|node| node.load(images))
+        on_each(&self.nodes, |node| node.load(images))
     }
 
     /// Lets two machines hear nothing of each other.
@@ -157,7 +166,7 @@ impl Lab {
     /// Ends all partitions, and plugs in every cable.
     pub fn heal(&self) {
         for one in &self.nodes {
-            for other in &self.nodes {
+            for other in self.nodes.iter().filter(|other| one.index < other.index) {
                 self.network().heal(one.index, other.index);
             }
             let _ = one.connect();
@@ -181,25 +190,16 @@ impl Drop for Lab {
         if self.is_kept {
             return;
         }
-        for node in &self.nodes {
-            node.resume();
-            node.kill();
-        }
+        self.nodes.iter().for_each(Node::kill);
         self.network().down();
-        remains::mounts_remove(&self.directory());
-        let _ = fs::remove_dir_all(self.directory());
+        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
-fn directory(name: &str) -> PathBuf {
-    Path::new(DIRECTORY).join(name)
-}
-
-fn record(name: &str) -> anyhow::Result<Option<Record>> {
-    let path = directory(name).join("lab.json");
-    match fs::read(&path) {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).with_context(|| format!("read {}", path.display()))?)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
-    }
+/// Does it with all at the same time.
+fn on_each(nodes: &[Node], act: impl Fn(&Node) -> anyhow::Result<()> + Sync) -> anyhow::Result<()> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = nodes.iter().map(|node| scope.spawn(|| act(node))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| bail!("a thread panicked")))
+    })
 }

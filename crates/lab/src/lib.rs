@@ -4,14 +4,20 @@
 //!
 //! What they are made of is written down as it is made, so that whoever comes next removes what a crash has left.
 
+mod belongings;
 mod command;
 mod engine;
+mod etcd;
+mod images;
 mod lab;
 mod network;
 mod node;
 mod processes;
+mod record;
 mod remains;
 
+pub use belongings::Belongings;
+pub use engine::{dockerd, image_load};
 pub use lab::{Lab, LabSettings};
 pub use node::Node;
-pub use processes::{Process, below, of_directory};
+pub use processes::Process;

@@ -36,45 +36,47 @@ impl Network {
         format!("{}n{index}", self.bridge())
     }
 
-    /// Takes a number that no other lab has, by making its bridge.
-    pub(crate) fn claim() -> anyhow::Result<Self> {
-        let mut refused = None;
-        for number in 0..=u8::MAX {
-            let network = Self { number };
-            match words("ip", &format!("link add {} type bridge", network.bridge())) {
-                Ok(_) => return Ok(network),
-                Err(error) => refused = Some(error),
-            }
-        }
-        Err(refused.unwrap_or_else(|| anyhow::anyhow!("no number is free")))
+    /// Flags of a machine's engine: its bridge and its networks have addresses that no other machine's have.
+    pub(crate) fn pools(self, index: usize) -> [String; 2] {
+        // Addresses for the inside of providers, RFC 6598: nobody's own network has them.
+        let base = format!("100.{}", 64 + index);
+        [format!("--bip={base}.0.1/17"), format!("--default-address-pool=base={base}.128.0/17,size=24")]
     }
 
-    /// Opens the host's packet filter for the bridge, and the way out of it.
+    /// Whether something has the name of its bridge.
+    pub(crate) fn is_there(self) -> bool {
+        Path::new("/sys/class/net").join(self.bridge()).exists()
+    }
+
+    /// Makes the bridge, opens the host's packet filter for it, and the way out of it.
     pub(crate) fn up(self) -> anyhow::Result<()> {
-        let (bridge, gateway, subnet) = (self.bridge(), self.gateway(), self.subnet());
+        let (bridge, gateway) = (self.bridge(), self.gateway());
+        words("ip", &format!("link add {bridge} type bridge"))?;
         words("ip", &format!("address add {gateway}/24 dev {bridge}"))?;
         words("ip", &format!("link set {bridge} up"))?;
         fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
-        for rule in self.rules() {
-            words("iptables", &format!("-w {rule}").replace("APPEND", "-I"))?;
+        for (table, rule) in self.rules() {
+            words("iptables", &format!("-w -t {table} -I {rule}"))?;
         }
-        words("iptables", &format!("-w -t nat -A POSTROUTING -s {subnet} ! -o {bridge} -j MASQUERADE"))?;
         Ok(())
     }
 
-    fn rules(self) -> [String; 2] {
-        let bridge = self.bridge();
-        [format!("APPEND FORWARD -i {bridge} -j ACCEPT"), format!("APPEND FORWARD -o {bridge} -j ACCEPT")]
+    /// What is put into the host's packet filter, and in which table.
+    fn rules(self) -> [(&'static str, String); 3] {
+        let (bridge, subnet) = (self.bridge(), self.subnet());
+        [
+            ("filter", format!("FORWARD -i {bridge} -j ACCEPT")),
+            ("filter", format!("FORWARD -o {bridge} -j ACCEPT")),
+            ("nat", format!("POSTROUTING -s {subnet} ! -o {bridge} -j MASQUERADE")),
+        ]
     }
 
     /// Removes all of it; what is not there is no error.
     pub(crate) fn down(self) {
-        let (bridge, subnet) = (self.bridge(), self.subnet());
-        for rule in self.rules() {
-            let _ = words("iptables", &format!("-w {rule}").replace("APPEND", "-D"));
+        for (table, rule) in self.rules() {
+            let _ = words("iptables", &format!("-w -t {table} -D {rule}"));
         }
-        let _ = words("iptables", &format!("-w -t nat -D POSTROUTING -s {subnet} ! -o {bridge} -j MASQUERADE"));
-        let _ = words("ip", &format!("link delete {bridge}"));
+        let _ = words("ip", &format!("link delete {}", self.bridge()));
     }
 
     /// Makes a machine's namespace, and plugs it in.
@@ -107,18 +109,30 @@ impl Network {
         words("ip", &format!("link set {} {state}", self.namespace(index))).map(drop)
     }
 
-    /// Lets two machines hear nothing of each other.
+    /// Lets two machines hear nothing of each other. Either refuses the other, so that it lasts when one of them dies and comes
+    /// back.
     pub(crate) fn cut(self, one: usize, other: usize) -> anyhow::Result<()> {
-        let other = self.address(other);
-        self.filter(one, &format!("-I INPUT -s {other} -j DROP"))?;
-        self.filter(one, &format!("-I OUTPUT -d {other} -j DROP"))
+        for (at, from) in [(one, other), (other, one)] {
+            for rule in self.silence(from) {
+                self.filter(at, &rule.replace("EDIT", "-I"))?;
+            }
+        }
+        Ok(())
     }
 
     /// Ends what [`Network::cut`] has begun; what was not cut is no error.
     pub(crate) fn heal(self, one: usize, other: usize) {
+        for (at, from) in [(one, other), (other, one)] {
+            for rule in self.silence(from) {
+                while self.filter(at, &rule.replace("EDIT", "-D")).is_ok() {}
+            }
+        }
+    }
+
+    /// First and last of a packet's way: what containers send and get does not come by `INPUT` and `OUTPUT`.
+    fn silence(self, other: usize) -> [String; 2] {
         let other = self.address(other);
-        while self.filter(one, &format!("-D INPUT -s {other} -j DROP")).is_ok() {}
-        while self.filter(one, &format!("-D OUTPUT -d {other} -j DROP")).is_ok() {}
+        [format!("-t raw EDIT PREROUTING -s {other} -j DROP"), format!("-t mangle EDIT POSTROUTING -d {other} -j DROP")]
     }
 
     fn filter(self, index: usize, rule: &str) -> anyhow::Result<()> {

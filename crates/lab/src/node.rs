@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use rustix::process::Signal;
-
+use crate::belongings::Belongings;
 use crate::engine::Engine;
+use crate::etcd::Etcd;
 use crate::network::{self, Network};
-use crate::{processes, remains};
 
 /// A machine: a network namespace with an engine.
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ pub struct Node {
     pub(crate) engine: Engine,
     /// What its engine is started with besides.
     pub(crate) flags: Vec<String>,
+    pub(crate) etcd: Option<Etcd>,
 }
 
 impl Node {
@@ -35,7 +36,7 @@ impl Node {
     /// Its engine, as `DOCKER_HOST` names it.
     #[must_use]
     pub fn docker_host(&self) -> String {
-        format!("unix://{}", self.engine.socket().display())
+        self.engine.address()
     }
 
     /// Its engine's socket.
@@ -54,6 +55,19 @@ impl Node {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.engine.directory
+    }
+
+    /// Where clients find its member of etcd, if it has one: an address with its port.
+    #[must_use]
+    pub fn etcd_endpoint(&self) -> Option<String> {
+        self.etcd.map(|etcd| etcd.endpoint(self.index))
+    }
+
+    /// What of this host belongs to it.
+    #[must_use]
+    pub fn belongings(&self) -> Belongings {
+        let namespace = self.namespace();
+        Belongings { directory: self.directory().to_owned(), cgroup: namespace.clone(), namespace: Some(namespace) }
     }
 
     /// A command that will run in its network.
@@ -86,34 +100,33 @@ impl Node {
         if !network::file(&self.namespace()).exists() {
             self.network.plug(self.index)?;
         }
-        self.engine.start(&self.flags)
+        self.engine.start(&self.flags)?;
+        self.etcd.map_or(Ok(()), |etcd| etcd.start(self))
     }
 
     /// Cuts its power: no goodbye, and its memory forgets.
     pub fn kill(&self) {
         // First of all it falls silent.
         let _ = self.network.cable(self.index, false);
-        processes::kill_all(self.directory());
-        remains::mounts_remove(self.directory());
+        self.belongings().end();
         for memory in ["run", "memory"] {
             let _ = std::fs::remove_dir_all(self.directory().join(memory));
         }
         let _ = std::fs::remove_file(self.directory().join("pid"));
         self.network.unplug(self.index);
-        remains::cgroups_remove(&self.namespace());
     }
 
     /// Stops its processes in the middle of whatever they do; its connections stay open.
     pub fn pause(&self) {
-        processes::of_directory(self.directory()).iter().for_each(|process| process.signal(Signal::STOP));
+        self.belongings().pause();
     }
 
     /// Lets them go on.
     pub fn resume(&self) {
-        processes::of_directory(self.directory()).iter().for_each(|process| process.signal(Signal::CONT));
+        self.belongings().resume();
     }
 
-    /// Pulls its cable.
+    /// Pulls its cable: it hears nobody, and nobody hears it.
     ///
     /// # Errors
     /// When it has none.
@@ -127,5 +140,16 @@ impl Node {
     /// When it has none.
     pub fn connect(&self) -> anyhow::Result<()> {
         self.network.cable(self.index, true)
+    }
+
+    /// Pulls its cable for so long.
+    ///
+    /// # Errors
+    /// When it has none.
+    #[allow(clippy::disallowed_methods, reason = "time is what a blip is made of")]
+    pub fn blip(&self, duration: Duration) -> anyhow::Result<()> {
+        self.disconnect()?;
+        std::thread::sleep(duration);
+        self.connect()
     }
 }
