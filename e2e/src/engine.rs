@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use crate::disk::SmallDisk;
 use crate::program::{Ran, run};
 use crate::wait::wait_until;
+use ambo_lab::{Belongings, dockerd, image_load};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 /// Room for its images, layers and containers.
@@ -81,11 +82,7 @@ impl OwnEngine {
     /// # Panics
     /// When the machine's engine does not have it.
     pub fn load(&self, image: &str) {
-        let mut save =
-            Command::new("docker").args(["save", image]).stdout(Stdio::piped()).spawn().expect("docker runs");
-        let archive = save.stdout.take().expect("its output");
-        run(self.command().args(["load", "-q"]).stdin(archive)).ok();
-        assert!(save.wait().expect("docker ends").success(), "`{image}` is missing: `dev/bases.sh` makes it");
+        image_load(&self.address(), image).expect("the image is copied");
     }
 
     /// Stops it as a service manager does: it stops its containers first.
@@ -101,28 +98,15 @@ impl OwnEngine {
     /// Ends everything of it at once, as a power cut does, containers included; what a machine forgets with its memory is
     /// gone: `/run`, mounts, bridges, cgroups.
     pub fn cut_power(&self) {
-        // Whoever is killed is followed by others for a moment: a shim's end is another's cue.
-        loop {
-            let processes = self.processes();
-            if processes.is_empty() {
-                break;
-            }
-            for process in processes {
-                let _ = kill_process(process, Signal::KILL);
-            }
-            if let Some(mut child) = self.child.lock().ok().and_then(|mut child| child.take()) {
-                let _ = child.wait();
-            }
-        }
-        for mount in self.mounts() {
-            let _ = Command::new("umount").arg("-l").arg(mount).output();
+        self.belongings().end();
+        if let Some(mut child) = self.child.lock().ok().and_then(|mut child| child.take()) {
+            let _ = child.wait();
         }
         let _ = fs::remove_dir_all(self.path("run"));
         let _ = fs::remove_file(self.path("pid"));
         for bridge in self.bridges() {
             let _ = Command::new("ip").args(["link", "delete", &bridge]).output();
         }
-        self.cgroups_remove();
     }
 
     /// Its address, as `ambod` takes it.
@@ -134,7 +118,7 @@ impl OwnEngine {
     /// Runs `docker` on it.
     #[must_use]
     pub fn docker(&self, arguments: &[&str]) -> Ran {
-        run(self.command().args(arguments))
+        run(Command::new("docker").args(["--host", &self.address()]).args(arguments))
     }
 
     /// What it has logged.
@@ -143,16 +127,15 @@ impl OwnEngine {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new("docker");
-        command.args(["--host", &self.address()]);
-        command
-    }
-
     /// A path on its disk, which outlives a power cut.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.disk.path().join(name)
+    }
+
+    /// The engine, its containerd and shims, which all name our directory, and whatever they have started.
+    fn belongings(&self) -> Belongings {
+        Belongings { directory: self.disk.path().to_owned(), cgroup: self.bridge(), namespace: None }
     }
 
     /// Also the name of its cgroup.
@@ -182,78 +165,11 @@ impl OwnEngine {
         let links = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
         links.filter_map(|link| link.file_name().into_string().ok()).filter(|name| is_ours(name)).collect()
     }
-
-    /// The innermost first.
-    fn mounts(&self) -> Vec<String> {
-        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        let dir = format!("{}/", self.disk.path().display());
-        let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
-        points
-            .filter(|point| point.starts_with(&dir))
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .collect()
-    }
-
-    /// The engine, its containerd and shims, which all name our directory, and whatever they have started.
-    fn processes(&self) -> Vec<Pid> {
-        let dir = self.disk.path().display().to_string();
-        let all: Vec<Process> = fs::read_dir("/proc")
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| Process::read(&entry.path()))
-            .collect();
-        let mut found: Vec<u32> =
-            all.iter().filter(|process| process.command.contains(&dir)).map(|process| process.id).collect();
-        let mut next = 0;
-        while let Some(parent) = found.get(next).copied() {
-            let children = all.iter().filter(|process| process.parent == parent).map(|process| process.id);
-            let children: Vec<u32> = children.filter(|child| !found.contains(child)).collect();
-            found.extend(children);
-            next += 1;
-        }
-        found.into_iter().filter_map(pid).collect()
-    }
-
-    /// The directories of cgroups can only be removed from within outwards, and only by `rmdir`.
-    fn cgroups_remove(&self) {
-        let roots = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
-        for root in roots.chain([PathBuf::from("/sys/fs/cgroup")]) {
-            let ours = root.join(self.bridge());
-            for inner in fs::read_dir(&ours).into_iter().flatten().flatten() {
-                let _ = fs::remove_dir(inner.path());
-            }
-            let _ = fs::remove_dir(ours);
-        }
-    }
 }
 
 impl Drop for OwnEngine {
     fn drop(&mut self) {
         self.cut_power();
-    }
-}
-
-struct Process {
-    id: u32,
-    parent: u32,
-    command: String,
-}
-
-impl Process {
-    /// Zombies are nobody: they have no command, and nothing can be done to them.
-    fn read(directory: &Path) -> Option<Self> {
-        let id = directory.file_name()?.to_str()?.parse().ok()?;
-        let command = String::from_utf8_lossy(&fs::read(directory.join("cmdline")).ok()?).into_owned();
-        let status = fs::read_to_string(directory.join("stat")).ok()?;
-        // The name stands in brackets and may hold anything.
-        let mut words = status.rsplit_once(')')?.1.split_whitespace();
-        let state = words.next()?;
-        let parent = words.next()?.parse().ok()?;
-        (state != "Z" && state != "X").then_some(Self { id, parent, command })
     }
 }
 
@@ -264,9 +180,4 @@ fn pid(id: u32) -> Option<Pid> {
 /// Which link `docker0` is now.
 fn default_bridge() -> Option<String> {
     fs::read_to_string("/sys/class/net/docker0/ifindex").ok()
-}
-
-/// The engine's program, which is not in everybody's `PATH`.
-fn dockerd() -> &'static str {
-    if Path::new("/usr/sbin/dockerd").exists() { "/usr/sbin/dockerd" } else { "dockerd" }
 }
