@@ -4,10 +4,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use ambo_model::Timestamp;
 use parking_lot::Mutex;
 
 use crate::slots::{Slot, SlotName};
-use crate::task::Task;
+use crate::task::{Task, TaskState};
 
 /// What is known of the instances in slots, by slot.
 #[derive(Debug, Default)]
@@ -22,10 +23,19 @@ pub(crate) struct Chain {
     pub(crate) head: String,
     /// How often it was started again.
     pub(crate) restarts: u32,
+    /// When what runs began: its start, and when that was first said. Nodes say it anew to every new leader.
+    running: Option<(String, Timestamp)>,
     /// The starts that were seen last.
     starts: HashSet<String>,
     /// Those of them that had ended.
     crashed: HashSet<String>,
+}
+
+impl Chain {
+    /// When what runs began.
+    pub(crate) fn started_at(&self) -> Option<Timestamp> {
+        self.running.as_ref().map(|(_, at)| *at)
+    }
 }
 
 impl Chains {
@@ -34,15 +44,21 @@ impl Chains {
         let head = slot.starts().next()?.id.clone();
         let ids = |tasks: &mut dyn Iterator<Item = &Task>| tasks.map(|task| task.id.clone()).collect::<HashSet<_>>();
         let (starts, crashed) = (ids(&mut slot.starts()), ids(&mut slot.crashed.iter()));
+        let running = slot.current.as_ref().filter(|task| task.state == TaskState::Running);
+        let running = running.and_then(|task| Some((task.id.clone(), task.since?)));
         let mut known = self.known.lock();
         let before = known.get(&slot.name).filter(|chain| !chain.starts.is_disjoint(&starts));
         let chain = match before {
             Some(chain) => {
                 let news = crashed.difference(&chain.crashed).count();
                 let restarts = chain.restarts.saturating_add(u32::try_from(news).unwrap_or(u32::MAX));
-                Chain { head: chain.head.clone(), restarts, starts, crashed }
+                let said = chain.running.clone().filter(|(id, _)| running.as_ref().is_some_and(|(now, _)| now == id));
+                Chain { head: chain.head.clone(), restarts, running: said.or(running), starts, crashed }
             }
-            None => Chain { head, restarts: u32::try_from(crashed.len()).unwrap_or(u32::MAX), starts, crashed },
+            None => {
+                let restarts = u32::try_from(crashed.len()).unwrap_or(u32::MAX);
+                Chain { head, restarts, running, starts, crashed }
+            }
         };
         known.insert(slot.name.clone(), chain.clone());
         Some(chain)
@@ -79,5 +95,17 @@ mod tests {
         assert_eq!((later.head.as_str(), later.restarts), ("a", 3), "`a` is forgotten, and is still its name");
         let moved = chains.follow(&slot(vec![task("e", 5, Some("n2"), Running, Running)])).unwrap();
         assert_eq!((moved.head.as_str(), moved.restarts), ("e", 0));
+    }
+
+    #[test]
+    fn a_start_is_when_it_was_first_said_to_be() {
+        let chains = Chains::default();
+        let mut running = task("a", 1, Some("n1"), Running, Running);
+        let first = chains.follow(&slot(vec![running.clone()])).unwrap().started_at();
+        assert_eq!(first, Timestamp::from_second(1).ok());
+        running.since = Timestamp::from_second(9).ok();
+        assert_eq!(chains.follow(&slot(vec![running])).unwrap().started_at(), first, "said again to a new leader");
+        let other = task("b", 3, Some("n1"), Running, Running);
+        assert_eq!(chains.follow(&slot(vec![other])).unwrap().started_at(), Timestamp::from_second(3).ok());
     }
 }

@@ -54,14 +54,16 @@ impl Cluster {
         }
     }
 
-    /// Changes what is desired of a service, however many do so at once. `change` says no by giving `false`, and may be
-    /// called several times. Gives what is desired then; `None` when the service is gone.
+    /// Changes what is desired of a service once, however many do so at once and however many answers are lost. `change`
+    /// says no by giving `false`, and may be called several times. Gives what is desired then; `None` when the service is
+    /// gone.
     pub(crate) async fn service_change(
         &self,
         service: &str,
         change: impl Fn(&mut Desired) -> bool,
     ) -> Result<Option<Desired>, SchedulerError> {
         let doing = || failed(format!("change service {service}"));
+        let name = format!("{:016x}", rand::random::<u64>());
         for _ in 0..TRIES_MAX {
             let Some(found) = self.service_inspect(service).await? else { return Ok(None) };
             let (mut spec, mut desired) = (found.spec, found.desired);
@@ -69,11 +71,12 @@ impl Cluster {
             if seen > ours {
                 return Err(SchedulerError::Deposed { ours, seen });
             }
-            if !change(&mut desired) {
+            if desired.has(&name) || !change(&mut desired) {
                 return Ok(Some(desired));
             }
             self.fence_check().await?;
             desired.epoch = ours;
+            desired.made(&name);
             desired.write(&mut spec);
             match self.managers.ask(|engine| update(engine, service.to_owned(), spec.clone(), found.version)).await {
                 Ok(()) => return Ok(Some(desired)),

@@ -13,16 +13,16 @@ use crate::service::{Found, service_spec};
 impl Cluster {
     pub(crate) async fn workload_ensure(&self, spec: &WorkloadSpec) -> Result<(), SchedulerError> {
         self.fence_check().await?;
-        // Two callers at once would both find no service.
-        let _alone = self.workloads.lock(&spec.id).await;
-        if let Some(service) = self.service_find(&spec.id).await? {
-            self.network_ensure(spec.id.app).await?;
-            if self.replicas_raise(&service, spec.count).await? {
-                return Ok(());
-            }
+        if self.workload_raise(spec).await? {
+            return Ok(());
         }
         let nodes = self.candidates(&spec.tags).await?;
         self.workload_check(spec, &nodes).await?;
+        // Two callers at once would both find no service.
+        let _alone = self.workloads.lock(&spec.id).await;
+        if self.workload_raise(spec).await? {
+            return Ok(());
+        }
         // Nobody removes the app's network in between.
         let _network = self.apps.lock(&spec.id.app).await;
         let network = self.network_ensure(spec.id.app).await?;
@@ -32,11 +32,18 @@ impl Cluster {
             return Ok(());
         }
         // Somebody was faster: the control plane before us, or a manager whose answer was lost.
-        let service = self.service_find(&spec.id).await?.ok_or_else(|| SchedulerError::Engine {
-            doing: format!("make the service of {}", spec.id),
-            source: "its name is taken by a service that is not this platform's".into(),
-        })?;
-        self.replicas_raise(&service, spec.count).await.map(drop)
+        if self.workload_raise(spec).await? {
+            return Ok(());
+        }
+        let source = "its name is taken by a service that is not this platform's".into();
+        Err(SchedulerError::Engine { doing: format!("make the service of {}", spec.id), source })
+    }
+
+    /// Raises the count of a workload that has a service; `false` when it has none.
+    async fn workload_raise(&self, spec: &WorkloadSpec) -> Result<bool, SchedulerError> {
+        let Some(service) = self.service_find(&spec.id).await? else { return Ok(false) };
+        self.routers_join(&self.network_name(spec.id.app)).await?;
+        self.replicas_raise(&service, spec.count).await
     }
 
     pub(crate) async fn service_find(&self, workload: &WorkloadId) -> Result<Option<Found>, SchedulerError> {

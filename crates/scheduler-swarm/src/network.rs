@@ -43,9 +43,13 @@ impl Cluster {
                 made => made.map_err(failed(doing()))?,
             }
         }
-        let joined = self.joiners.join(&name).await;
-        joined.map_err(|source| SchedulerError::Engine { doing: format!("attach the routers to {name}"), source })?;
+        self.routers_join(&name).await?;
         Ok(name)
+    }
+
+    pub(crate) async fn routers_join(&self, network: &str) -> Result<(), SchedulerError> {
+        let joined = self.joiners.join(network).await;
+        joined.map_err(|source| SchedulerError::Engine { doing: format!("attach the routers to {network}"), source })
     }
 
     /// Removes the app's network when none of its workloads is left. It goes later when something is still on it.

@@ -57,11 +57,14 @@ impl Cluster {
         let is_retiring = self.is_retiring(&slot.name.0, slot.name.1);
         // What has been stopped and is not to come again holds no place, and is no crash.
         let state = if is_retiring { InstanceState::Stopping } else { state(slot, &chain, now) };
-        let mut instance =
-            shown.identity.clone().instance(InstanceId::new(chain.head), seen.node_name(shown.node.as_ref()), state);
+        let mut instance = shown.identity.clone().instance(
+            InstanceId::new(chain.head.as_str()),
+            seen.node_name(shown.node.as_ref()),
+            state,
+        );
         instance.restarts = chain.restarts;
         if shown.state == TaskState::Running {
-            instance.started_at = shown.since;
+            instance.started_at = chain.started_at();
             instance.endpoint = self.endpoint(shown);
         }
         Some(instance)
@@ -87,7 +90,7 @@ fn state(slot: &Slot, chain: &Chain, now: Timestamp) -> InstanceState {
     let exit_code = slot.crashed.last().and_then(|task| task.exit_code);
     let Some(current) = slot.current.as_ref() else { return InstanceState::Crashed { exit_code } };
     if current.state == TaskState::Running {
-        let age = current.since.and_then(|since| Duration::try_from(now.duration_since(since)).ok());
+        let age = chain.started_at().and_then(|since| Duration::try_from(now.duration_since(since)).ok());
         let is_steady = chain.restarts == 0 || age.is_some_and(|age| age >= STEADY_AFTER);
         return if is_steady { InstanceState::Running } else { InstanceState::Crashed { exit_code } };
     }

@@ -127,6 +127,8 @@ impl Cluster {
         let mut deadline = None;
         loop {
             let seen = self.look().await?;
+            let Some(found) = seen.services.get(service) else { return Ok(Vec::new()) };
+            self.still_closed(&found.desired)?;
             let mut slots = seen.slots();
             slots.retain(|slot| slot.name.0 == service);
             let asked = slots.iter().filter(|slot| numbers.contains(&slot.name.1));
@@ -145,6 +147,18 @@ impl Cluster {
             }
             sleep(LOOK_INTERVAL).await;
         }
+    }
+
+    /// What is started again in a service that somebody else has opened is not to be stopped.
+    fn still_closed(&self, desired: &Desired) -> Result<(), SchedulerError> {
+        let (ours, seen) = (self.settings.epoch, desired.epoch);
+        if seen > ours {
+            return Err(SchedulerError::Deposed { ours, seen });
+        }
+        if desired.retiring > 0 {
+            return Ok(());
+        }
+        Err(SchedulerError::Engine { doing: "stop instances".to_owned(), source: "somebody wants them again".into() })
     }
 
     /// Waits until Swarm has taken away what waits for a node; and what it still stops, when all of the service goes.

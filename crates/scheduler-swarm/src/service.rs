@@ -23,6 +23,10 @@ use crate::settings::SwarmSchedulerSettings;
 const EPOCH: &str = "ambo.epoch";
 /// How many of the service's slots are on their way out.
 const RETIRING: &str = "ambo.retiring";
+/// The latest changes, by whoever made them.
+const CHANGES: &str = "ambo.changes";
+/// How many of them are remembered: more than are ever made while one answer is lost.
+const CHANGES_MAX: usize = 16;
 /// Slots whose past is no longer theirs: until when, by number.
 const FORGOTTEN: &str = "ambo.forgotten";
 /// A kind of processor that does not exist.
@@ -39,12 +43,26 @@ pub(crate) struct Desired {
     pub(crate) retiring: u32,
     /// What began before this in a slot belongs to an instance that we stopped.
     pub(crate) forgotten: BTreeMap<u32, Timestamp>,
+    /// The latest changes, the last one last. Whoever had no answer finds here that a change was made.
+    pub(crate) changes: Vec<String>,
 }
 
 impl Desired {
     /// How many instances are to stay.
     pub(crate) fn staying(&self) -> u32 {
         self.replicas.saturating_sub(self.retiring)
+    }
+
+    /// Whether this change was made.
+    pub(crate) fn has(&self, change: &str) -> bool {
+        self.changes.iter().any(|made| made == change)
+    }
+
+    /// Writes a change down as made.
+    pub(crate) fn made(&mut self, change: &str) {
+        let surplus = (self.changes.len() + 1).saturating_sub(CHANGES_MAX);
+        self.changes.drain(..surplus);
+        self.changes.push(change.to_owned());
     }
 
     pub(crate) fn read(spec: &Value) -> Self {
@@ -55,6 +73,7 @@ impl Desired {
             replicas: replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(0),
             retiring: label(RETIRING).and_then(|count| count.parse().ok()).unwrap_or(0),
             forgotten: label(FORGOTTEN).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default(),
+            changes: label(CHANGES).map(|made| made.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
         }
     }
 
@@ -66,6 +85,7 @@ impl Desired {
         labels[EPOCH] = self.epoch.to_string().into();
         field_set(labels, RETIRING, (self.retiring > 0).then(|| self.retiring.to_string().into()));
         field_set(labels, FORGOTTEN, forgotten.map(Value::from));
+        field_set(labels, CHANGES, (!self.changes.is_empty()).then(|| self.changes.join(" ").into()));
         spec["Mode"]["Replicated"]["Replicas"] = self.replicas.into();
         let platforms = (self.retiring > 0).then(|| json!([{ "OS": "ambo-closed", "Architecture": NOWHERE }]));
         field_set(&mut spec["TaskTemplate"]["Placement"], "Platforms", platforms);
@@ -308,7 +328,10 @@ mod tests {
         let task = service["TaskTemplate"].clone();
         assert_eq!(Desired::read(&service), Desired { epoch: 4, replicas: 3, ..Desired::default() });
         let now = Timestamp::from_second(1_000_000).unwrap();
-        let closed = Desired { epoch: 5, replicas: 3, retiring: 2, forgotten: BTreeMap::from([(3, now)]) };
+        let forgotten = BTreeMap::from([(3, now)]);
+        let mut closed = Desired { epoch: 5, replicas: 3, retiring: 2, forgotten, changes: Vec::new() };
+        (0..=CHANGES_MAX).for_each(|number| closed.made(&number.to_string()));
+        assert!(closed.has("1") && closed.has("16") && !closed.has("0"), "the oldest is forgotten");
         closed.write(&mut service);
         assert_eq!((Desired::read(&service), closed.staying()), (closed, 1));
         assert_ne!(service["TaskTemplate"], task, "nothing starts while slots are on their way out");

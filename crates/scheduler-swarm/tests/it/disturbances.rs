@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ambo_engine_docker::{DockerSettings, Engine};
 use ambo_model::{Instance, NodeAvailability, NodeRank, NodeRole, NodeState};
 use ambo_scheduler::{Nodes, Scheduler, SchedulerError};
 
@@ -117,6 +116,4 @@ pub(crate) async fn what_a_dead_node_had_is_started_elsewhere(platform: &Platfor
             (node.state == NodeState::Ready && instances.is_empty()).then_some(())
         })
         .await;
-    let nearest = Engine::connect(DockerSettings::parse(Some(&machine.docker_host())).unwrap()).unwrap();
-    assert!(nearest.info().await.is_ok());
 }
