@@ -166,7 +166,8 @@ fn agent(spec: &Spec, node: &NodeFacts) -> Component {
         mounts: vec![(format!("{DATA}/agent"), false), (RUN.to_owned(), false), (ENGINE.to_owned(), false)],
         is_on_host: true,
         capabilities: vec!["NET_BIND_SERVICE"],
-        grace_seconds: 10,
+        // A push that is under way ends.
+        grace_seconds: 40,
         ..blank("agent")
     }
 }

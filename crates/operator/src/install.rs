@@ -261,14 +261,13 @@ async fn look(swarm: &Swarm, name: &str) -> Result<Option<String>, InstallError>
 
 /// Why a node's keeper is not there yet, in its latest form.
 fn node_waits(node: &SwarmNode, service: &SwarmService, tasks: &[SwarmTask]) -> Option<String> {
-    let of_node: Vec<&SwarmTask> = tasks.iter().filter(|task| task.node_id == node.id).collect();
-    let wanted: Vec<&SwarmTask> =
-        of_node.iter().copied().filter(|task| task.spec.force_update == service.changes()).collect();
+    let of_node = tasks.iter().filter(|task| task.node_id == node.id);
+    let wanted: Vec<&SwarmTask> = of_node.filter(|task| task.spec.force_update == service.changes()).collect();
     if wanted.iter().any(|task| task.desired_state == "running" && task.status.state == "running") {
         return None;
     }
     let state = wanted.first().map_or("waiting for its turn", |task| task.status.state.as_str());
-    let failed = of_node.iter().map(|task| task.status.err.as_str()).find(|error| !error.is_empty());
+    let failed = wanted.iter().map(|task| task.status.err.as_str()).find(|error| !error.is_empty());
     let failed = failed.map(|error| format!(" ({error})")).unwrap_or_default();
     Some(format!("{}: {state}{failed}", node.description.hostname))
 }

@@ -138,7 +138,10 @@ async fn start(
     platform.controller.recover().await.context("put right what the last leader left behind")?;
     platform.controller.routes_prepare(ROUTES_PATIENCE).await;
     let mut control = platform.start(drain);
-    control.add("routers' networks", joiners.sweep());
+    let accepting = control.accepting();
+    control.add("routers' networks", async move {
+        let _ = accepting.run_until_cancelled(joiners.sweep()).await;
+    });
     services.clients_serve(addresses);
     Ok(control)
 }

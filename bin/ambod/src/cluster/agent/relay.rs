@@ -1,6 +1,5 @@
 //! Connections that are passed on to the controller that leads.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +31,8 @@ impl Relay {
             match listener.accept().await {
                 Ok((stream, client)) => {
                     let _ = stream.set_nodelay(true);
-                    self.stream(stream, Opening { service, client: Some(client) });
+                    let opening = Opening { service, client: Some(client) };
+                    self.streams.spawn(pass(self.leader.clone(), stream, opening));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -46,7 +46,9 @@ impl Relay {
     pub(super) async fn router(self, listener: UnixListener) {
         loop {
             let stream = meeting::accept(&listener).await;
-            self.stream(stream, Opening { service: Service::Routes, client: None });
+            let passed = pass(self.leader.clone(), stream, Opening { service: Service::Routes, client: None });
+            // Not waited for at the end: the router takes up the conversation with the next agent.
+            tokio::spawn(passed);
         }
     }
 
@@ -57,20 +59,17 @@ impl Relay {
             tracing::warn!(streams = self.streams.len(), "the deadline has passed: what is left is cut");
         }
     }
+}
 
-    fn stream(&self, mut near: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, opening: Opening) {
-        let leader = self.leader.clone();
-        self.streams.spawn(async move {
-            match leader.open(&opening).await {
-                Ok(mut far) => {
-                    // Either end may break it at any time.
-                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
-                }
-                Err(error) => {
-                    let client: Option<SocketAddr> = opening.client;
-                    tracing::warn!(service = ?opening.service, ?client, error = &error as &dyn std::error::Error, "nobody leads");
-                }
-            }
-        });
+async fn pass(leader: Arc<Leader>, mut near: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, opening: Opening) {
+    match leader.open(&opening).await {
+        Ok(mut far) => {
+            // Either end may break it at any time.
+            let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+        }
+        Err(error) => {
+            let Opening { service, client } = opening;
+            tracing::warn!(?service, ?client, error = &error as &dyn std::error::Error, "nobody leads");
+        }
     }
 }
