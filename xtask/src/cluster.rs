@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
+use std::process::Command;
 
+use ambo_lab::platform::{self, Access, DOMAIN, Programs};
 use ambo_lab::{Lab, LabSettings};
 use anyhow::{Context, bail};
 
@@ -36,12 +38,32 @@ pub(crate) fn cluster(words: &[String]) -> anyhow::Result<()> {
 
 fn up(nodes: usize) -> anyhow::Result<()> {
     anyhow::ensure!((1..=9).contains(&nodes), "--nodes wants 1 to 9: all of them run on this machine");
+    let programs = programs()?;
     let lab = Lab::up(LabSettings { name: NAME.to_owned(), nodes, flags: Vec::new() })?;
     // An odd number of managers, and no more than five.
     lab.swarm(if nodes < 3 { 1 } else { 3 })?;
-    env_write(&lab)?;
+    say(&format!("{nodes} machines are up; putting the platform on them"))?;
+    let access = platform::install(&lab, &programs)?;
+    env_write(&lab, &access)?;
     drop(lab.keep());
-    say(&format!("{nodes} machines are up: `source {ENV}`"))
+    say(&format!("The platform is up: `source {ENV}`"))
+}
+
+/// Builds what is put on the machines, and makes this machine have what it takes.
+fn programs() -> anyhow::Result<Programs> {
+    let project = platform::project(env!("CARGO_MANIFEST_DIR"));
+    for script in ["dev/engine.sh", "dev/bases.sh", "dev/object-stores.sh"] {
+        let words: &[&str] = if script == "dev/engine.sh" { &["up"] } else { &[] };
+        done(Command::new(project.join(script)).args(words))?;
+    }
+    done(Command::new(env!("CARGO")).args(["build", "--quiet", "-p", "ambod", "-p", "ambo"]).current_dir(&project))?;
+    Ok(Programs { project, profile: "debug".to_owned() })
+}
+
+fn done(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("run {command:?}"))?;
+    anyhow::ensure!(status.success(), "{command:?} failed");
+    Ok(())
 }
 
 fn down() -> anyhow::Result<()> {
@@ -61,9 +83,12 @@ fn status() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn env_write(lab: &Lab) -> anyhow::Result<()> {
+fn env_write(lab: &Lab, access: &Access) -> anyhow::Result<()> {
     let names: Vec<&str> = lab.nodes().iter().map(ambo_lab::Node::name).collect();
     let mut text = format!("export CLUSTER_NODES='{}'\n", names.join(" "));
+    writeln!(text, "export AMBO_HOST='{}'", access.host)?;
+    writeln!(text, "export AMBO_API_KEY='{}'", access.key)?;
+    writeln!(text, "export AMBO_DOMAIN='{DOMAIN}'")?;
     for node in lab.nodes() {
         let name = node.name().to_uppercase();
         writeln!(text, "export NODE_{name}_ADDR='{}'", node.address())?;

@@ -13,6 +13,9 @@ use crate::images;
 const MACHINE: &str = "hostname \"$0\" && mkdir -p /var/lib/ambo && mount --bind \"$1\" /run && \
                        mount --bind \"$2\" /var/lib/ambo && shift 2 && exec \"$@\"";
 
+/// How much of a log says why an engine did not come up.
+const LAST_LINES: usize = 5;
+
 /// Where an engine has its things: everything lies in one directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
@@ -63,8 +66,15 @@ impl Engine {
         });
         match ended {
             None => answered,
-            Some(status) => anyhow::bail!("dockerd ended with {status}: see {}", self.directory.join("log").display()),
+            Some(status) => anyhow::bail!("dockerd of {} ended with {status}: {}", self.hostname, self.last_words()),
         }
+    }
+
+    /// The end of its log, which goes with the machine.
+    fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(LAST_LINES).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
     /// Runs `docker` on it.

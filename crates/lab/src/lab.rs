@@ -7,6 +7,7 @@ use std::thread;
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::belongings::Belongings;
 use crate::engine::Engine;
 use crate::etcd::Etcd;
 use crate::network::Network;
@@ -23,7 +24,7 @@ pub struct LabSettings {
     pub name: String,
     /// Machines.
     pub nodes: usize,
-    /// Further flags of every engine, such as `--swarm-raft-election-tick=3`.
+    /// Further flags of every engine, such as `--debug`.
     pub flags: Vec<String>,
 }
 
@@ -100,6 +101,12 @@ impl Lab {
         let names: Vec<&str> = self.nodes.iter().map(Node::name).collect();
         let found = self.nodes.iter().find(|node| node.name() == name);
         found.with_context(|| format!("there is no machine `{name}`: there are {}", names.join(", ")))
+    }
+
+    /// The host's address on the machines' network.
+    #[must_use]
+    pub fn gateway(&self) -> String {
+        self.network().gateway()
     }
 
     /// Where the lab keeps its things.
@@ -191,6 +198,9 @@ impl Drop for Lab {
             return;
         }
         self.nodes.iter().for_each(Node::kill);
+        // What runs on the host for the lab names its directory.
+        let cgroup = self.network().bridge();
+        Belongings { directory: self.directory.clone(), cgroup, namespace: None }.end();
         self.network().down();
         let _ = fs::remove_dir_all(&self.directory);
     }

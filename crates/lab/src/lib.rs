@@ -12,6 +12,7 @@ mod images;
 mod lab;
 mod network;
 mod node;
+pub mod platform;
 mod processes;
 mod record;
 mod remains;

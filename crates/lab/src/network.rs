@@ -22,7 +22,8 @@ impl Network {
         format!("198.19.{}.0/24", self.number)
     }
 
-    fn gateway(self) -> String {
+    /// The host's address on it.
+    pub(crate) fn gateway(self) -> String {
         format!("198.19.{}.1", self.number)
     }
 

@@ -16,10 +16,7 @@ const MAY_KNOW: [(&str, &[&str]); 22] = [
     ("ambo-scheduler", &["ambo-model"]),
     ("ambo-engine-docker", &[]),
     ("ambo-scheduler-docker", &["ambo-model", "ambo-scheduler", "ambo-engine-docker"]),
-    (
-        "ambo-scheduler-swarm",
-        &["ambo-model", "ambo-scheduler", "ambo-engine-docker", "ambo-scheduler-docker"],
-    ),
+    ("ambo-scheduler-swarm", &["ambo-model", "ambo-scheduler", "ambo-engine-docker", "ambo-scheduler-docker"]),
     ("ambo-rendezvous", &["ambo-scheduler"]),
     ("ambo-router", &["ambo-model"]),
     ("ambo-logs", &["ambo-model"]),
