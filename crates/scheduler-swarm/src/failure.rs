@@ -4,9 +4,10 @@ use ambo_engine_docker::EngineError;
 use ambo_scheduler::SchedulerError;
 
 /// What managers say when they, or all of them together, cannot decide: another one may, or the same one later.
-const AWAY: [&str; 7] = [
+const AWAY: [&str; 8] = [
     "does not have a leader",
     "not a swarm manager",
+    "from a worker node",
     "Swarm is encrypted",
     "code = Unavailable",
     "code = DeadlineExceeded",
@@ -70,6 +71,10 @@ mod tests {
     fn managers_that_cannot_decide_are_away() {
         assert!(is_away(&said("rpc error: code = Unknown desc = The swarm does not have a leader. It's possible …")));
         assert!(is_away(&EngineError::from_status(503, "This node is not a swarm manager. Use …".to_owned())));
+        assert!(is_away(&EngineError::from_status(
+            403,
+            "Cannot create a multi-host network from a worker node.".to_owned()
+        )));
         assert!(is_away(&EngineError::down("gone")));
         assert!(!is_away(&said("rpc error: code = Unknown desc = update out of sequence")));
         assert!(is_out_of_sequence(&said("rpc error: code = Unknown desc = update out of sequence")));
