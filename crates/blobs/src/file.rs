@@ -24,11 +24,19 @@ pub const PART_BYTES: u64 = 8 * 1024 * 1024;
 pub const PARTS_AT_A_TIME: usize = 8;
 
 /// Parts of one file that are on their way at a time.
-const PARTS_OF_A_FILE_AT_A_TIME: usize = 2;
+pub(crate) const PARTS_OF_A_FILE_AT_A_TIME: usize = 2;
 /// Most parts of a file (S3: 10,000).
-const PARTS_MAX: u64 = 10_000;
+pub(crate) const PARTS_MAX: u64 = 10_000;
 /// Where it is written down which files are under way, so that those of a dead writer can be given up.
 const UNFINISHED: &str = "unfinished";
+
+/// A file in parts that was begun.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    path: object_store::path::Path,
+    pub(crate) upload: MultipartId,
+    noted: String,
+}
 
 /// A file under way.
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,16 +83,43 @@ impl Bucket {
         file: Arc<File>,
         size: u64,
     ) -> Result<(), BlobsError> {
+        let begun = self.parts_begin(parts, key).await?;
+        let sent = self.parts_send(parts, key, &begun.upload, file, size).await;
+        self.parts_end(parts, key, begun, sent).await
+    }
+
+    /// Begins a file in parts, and writes down that it is under way.
+    pub(crate) async fn parts_begin(&self, parts: &dyn MultipartStore, key: &str) -> Result<Begun, BlobsError> {
         let path = self.path(key)?;
-        let failed = |error| self.failed("write", key, error);
-        let upload = parts.create_multipart(&path).await.map_err(failed)?;
-        let noted = format!("{UNFINISHED}/{}", Uuid::new_v4().simple());
-        let written = async {
-            self.note(&noted, key, &upload).await?;
-            let sent = self.parts_send(parts, key, &upload, file, size).await?;
-            parts.complete_multipart(&path, &upload, sent).await.map(drop).map_err(failed)
+        let created = parts.create_multipart(&path).await;
+        let upload = created.map_err(|error| self.failed("write", key, error))?;
+        let begun = Begun { path, upload, noted: format!("{UNFINISHED}/{}", Uuid::new_v4().simple()) };
+        match self.note(&begun.noted, key, &begun.upload).await {
+            Ok(()) => Ok(begun),
+            Err(error) => {
+                // The note's own failure is what matters; the bucket's own rules see to what is left.
+                let _ = parts.abort_multipart(&begun.path, &begun.upload).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a file of its parts when all were sent, and gives it up otherwise.
+    pub(crate) async fn parts_end(
+        &self,
+        parts: &dyn MultipartStore,
+        key: &str,
+        begun: Begun,
+        sent: Result<Vec<PartId>, BlobsError>,
+    ) -> Result<(), BlobsError> {
+        let Begun { path, upload, noted } = begun;
+        let written = match sent {
+            Ok(sent) => {
+                let completed = parts.complete_multipart(&path, &upload, sent).await;
+                completed.map(drop).map_err(|error| self.failed("write", key, error))
+            }
+            Err(error) => Err(error),
         };
-        let written = written.await;
         let settled = written.is_ok() || parts.abort_multipart(&path, &upload).await.is_ok();
         if settled {
             // A note that stays is of an upload that is no more, which `tidy` finds out.

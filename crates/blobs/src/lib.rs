@@ -18,6 +18,7 @@ mod error;
 mod file;
 mod open;
 mod settings;
+mod stream;
 
 pub use bucket::{Bucket, ByteStream, Listed, Version};
 pub use connection::{RETRY_DURATION_MAX, UNDERWAY_DURATION_MAX};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ambo_blobs::{BlobSettings, Bucket, PART_BYTES, Variables};
 use ambo_model::Timestamp;
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 
 use crate::servers::ObjectServer;
 
@@ -71,6 +71,26 @@ async fn keeps_files(bucket: &Bucket, scratch: &Path) {
     bucket.delete("files/one").await.unwrap();
 }
 
+/// Pieces of odd sizes, and `end` after them.
+fn stream(content: &[u8], end: Option<std::io::Error>) -> impl Stream<Item = std::io::Result<Bytes>> + Send + Unpin {
+    let pieces: Vec<_> = content.chunks(1_000_003).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    futures::stream::iter(pieces.into_iter().chain(end.map(Err)))
+}
+
+async fn keeps_streams(bucket: &Bucket) {
+    for size in [0, 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES, 2 * PART_BYTES + 12_345] {
+        let content: Vec<u8> = (0..size).map(|number| (number % 251) as u8).collect();
+        assert_eq!(bucket.put_stream("stream", stream(&content, None)).await.unwrap(), size);
+        assert!(bucket.get("stream").await.unwrap().unwrap() == content, "{size} bytes came back changed");
+        let broken = stream(&content, Some(std::io::Error::other("given up")));
+        bucket.put_stream("stream", broken).await.unwrap_err();
+        assert!(bucket.get("stream").await.unwrap().unwrap() == content, "half a stream took a whole one's place");
+    }
+    assert_eq!(bucket.tidy(far_future()).await.unwrap(), 0, "every stream was finished or given up");
+    assert!(keys(bucket, "").await.contains(&"stream".to_owned()));
+    bucket.delete("stream").await.unwrap();
+}
+
 async fn swaps(bucket: &Bucket) {
     assert!(bucket.swap("pointer", None, Bytes::from("1")).await.unwrap());
     assert!(!bucket.swap("pointer", None, Bytes::from("2")).await.unwrap());
@@ -128,6 +148,7 @@ async fn a_directory_keeps_objects_and_files() {
     let bucket = disk(scratch.path());
     keeps_objects(&bucket).await;
     keeps_files(&bucket, scratch.path()).await;
+    keeps_streams(&bucket).await;
 }
 
 #[tokio::test]
@@ -142,6 +163,7 @@ async fn memory_is_a_bucket() {
     let bucket = Bucket::in_memory();
     keeps_objects(&bucket).await;
     keeps_files(&bucket, scratch.path()).await;
+    keeps_streams(&bucket).await;
     swaps(&bucket).await;
     lists_in_pages(&bucket).await;
 }
@@ -152,6 +174,7 @@ async fn an_s3_server_is_a_bucket() {
     let (bucket, scratch) = (server.bucket(), tempfile::tempdir().unwrap());
     keeps_objects(&bucket).await;
     keeps_files(&bucket, scratch.path()).await;
+    keeps_streams(&bucket).await;
     swaps(&bucket).await;
     gives_up_what_a_dead_writer_left(&bucket, scratch.path()).await;
     lists_in_pages(&bucket).await;
@@ -166,6 +189,7 @@ async fn an_azure_server_is_a_bucket() {
     let (bucket, scratch) = (server.bucket(), tempfile::tempdir().unwrap());
     keeps_objects(&bucket).await;
     keeps_files(&bucket, scratch.path()).await;
+    keeps_streams(&bucket).await;
     swaps(&bucket).await;
     gives_up_what_a_dead_writer_left(&bucket, scratch.path()).await;
     lists_in_pages(&bucket).await;
