@@ -14,6 +14,7 @@
 mod access;
 mod blob;
 mod contents;
+pub mod copy;
 mod digest;
 mod endpoint;
 mod error;

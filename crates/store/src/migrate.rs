@@ -106,7 +106,7 @@ pub async fn migrate(from: &dyn Store, to: &dyn Store) -> Result<Migrated, Migra
     if contents(from).await.map_err(MigrateError::Source)? != copied {
         return Err(MigrateError::SourceChanged);
     }
-    target.unmark().await?;
+    target.finish().await?;
     Ok(Migrated { contents: copied, left_out })
 }
 
@@ -142,14 +142,25 @@ pub async fn contents(store: &dyn Store) -> Result<Contents, StoreError> {
     Ok(tally.contents())
 }
 
-/// A target with our mark.
-struct Target<'a> {
+/// A store that is being filled, with our mark on it: nothing may start on it until [`Target::finish`]. For whoever fills a
+/// store with a platform's state, from another store or from a backup.
+pub struct Target<'a> {
     store: &'a dyn Store,
     mark: Entry,
 }
 
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("mark", &self.mark.modified).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Target<'a> {
-    async fn mark(store: &'a dyn Store) -> Result<Self, MigrateError> {
+    /// Takes a store that is empty, or that an interrupted filling has left.
+    ///
+    /// # Errors
+    /// When there is something else in it, or it fails.
+    pub async fn mark(store: &'a dyn Store) -> Result<Self, MigrateError> {
         let first = Page { limit: Some(1), ..Page::default() };
         let claim = match store.get(MARK).await.map_err(MigrateError::Target)? {
             Some(left) => Transaction::new().unmodified(&left),
@@ -166,8 +177,11 @@ impl<'a> Target<'a> {
         Ok(Self { store, mark })
     }
 
-    /// Removes what an earlier move has left.
-    async fn clear(&self) -> Result<(), MigrateError> {
+    /// Removes what an earlier filling has left.
+    ///
+    /// # Errors
+    /// When the store fails, or somebody else fills it by now.
+    pub async fn clear(&self) -> Result<(), MigrateError> {
         loop {
             let page = Page { limit: Some(BATCH_ENTRIES_MAX), ..Page::default() };
             let listing = self.store.list("", page).await.map_err(MigrateError::Target)?;
@@ -187,7 +201,7 @@ impl<'a> Target<'a> {
             for entry in carried(&listing) {
                 tally.add(entry);
                 let entry_bytes = entry.key.len() + entry.value.len();
-                if batch.operations.len() == BATCH_ENTRIES_MAX || bytes + entry_bytes > BATCH_BYTES_MAX {
+                if !Self::fits(&batch, bytes, entry_bytes) {
                     self.commit(std::mem::take(&mut batch)).await?;
                     bytes = 0;
                 }
@@ -200,14 +214,30 @@ impl<'a> Target<'a> {
         Ok((tally.contents(), left_out))
     }
 
-    async fn commit(&self, batch: Transaction) -> Result<(), MigrateError> {
+    /// Does a transaction, if the store is still ours to fill. [`Self::fits`] says what goes into one.
+    ///
+    /// # Errors
+    /// When the store fails, or somebody else fills it by now.
+    pub async fn commit(&self, batch: Transaction) -> Result<(), MigrateError> {
         if batch.operations.is_empty() {
             return Ok(());
         }
         self.store.commit(batch.unmodified(&self.mark)).await.map(drop).map_err(target_error)
     }
 
-    async fn unmark(self) -> Result<(), MigrateError> {
+    /// Whether another entry fits into a transaction whose entries have so many bytes. One that is too large for any goes
+    /// alone.
+    #[must_use]
+    pub fn fits(batch: &Transaction, batch_bytes: usize, entry_bytes: usize) -> bool {
+        batch.operations.is_empty()
+            || batch.operations.len() < BATCH_ENTRIES_MAX && batch_bytes + entry_bytes <= BATCH_BYTES_MAX
+    }
+
+    /// Takes the mark off: the store is whole.
+    ///
+    /// # Errors
+    /// When the store fails, or somebody else fills it by now.
+    pub async fn finish(self) -> Result<(), MigrateError> {
         match self.store.commit(Transaction::new().unmodified(&self.mark).delete(MARK)).await {
             // It may have been done: then the mark is gone.
             Err(StoreError::Unclear { .. }) if !is_unfinished(self.store).await.map_err(MigrateError::Target)? => {
