@@ -38,9 +38,17 @@ impl Load {
     /// When wrk is missing.
     #[must_use]
     pub fn start(platform: &Platform, app: &str) -> Self {
-        let (url, host) = (format!("http://127.0.0.1:{}/", platform.http_port()), format!("Host: {app}.localhost"));
+        Self::on(&format!("http://127.0.0.1:{}/", platform.http_port()), &format!("{app}.localhost"))
+    }
+
+    /// Starts eight connections' load on a router, for a host.
+    ///
+    /// # Panics
+    /// When wrk is missing.
+    #[must_use]
+    pub fn on(url: &str, host: &str) -> Self {
         let mut wrk = Command::new("wrk");
-        wrk.args(["-t1", "-c8", "-d600s", "--timeout", "20s", "-H", &host, &url]);
+        wrk.args(["-t1", "-c8", "-d600s", "--timeout", "20s", "-H", &format!("Host: {host}"), url]);
         wrk.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child =
             wrk.spawn().unwrap_or_else(|error| panic!("cannot run wrk: {error}; install it: apt-get install wrk"));

@@ -84,6 +84,16 @@ impl Node {
         self.engine.docker(words)
     }
 
+    /// Runs `docker` on its engine, and gives all that it wrote: logs come on both streams.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn docker_said(&self, words: &[&str]) -> anyhow::Result<String> {
+        let output = Command::new("docker").args(["--host", &self.docker_host()]).args(words).output()?;
+        anyhow::ensure!(output.status.success(), "docker {words:?} failed");
+        Ok(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    }
+
     /// Copies images of the host's engine into its own.
     ///
     /// # Errors

@@ -110,7 +110,7 @@ fn members(nodes: &[SwarmNode]) -> Vec<EtcdMember> {
     let mut members: Vec<EtcdMember> = nodes.iter().filter_map(member).collect();
     members.sort_by(|one, other| one.node.cmp(&other.node));
     members.truncate(MEMBERS_MAX);
-    if members.len() > 1 && members.len() % 2 == 0 {
+    if members.len() > 1 && members.len().is_multiple_of(2) {
         members.pop();
     }
     members
