@@ -14,10 +14,13 @@ mod container;
 pub mod engine;
 pub mod files;
 pub mod install;
+pub mod join_config;
 pub mod keeper;
+pub mod nodes;
 pub mod status;
 pub mod swarm;
 
+pub use ambo_engine_docker::EngineError;
 pub use bundle::{Bundle, Keys, Spec};
 pub use component::{Component, NodeFacts};
 pub use keeper::{Keeper, KeeperError, KeeperSettings};

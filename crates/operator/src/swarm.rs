@@ -34,6 +34,9 @@ pub struct NodeSpec {
     pub role: String,
     /// `active`, `pause` or `drain`.
     pub availability: String,
+    /// By which workloads choose.
+    #[serde(default)]
+    pub labels: std::collections::BTreeMap<String, String>,
 }
 
 /// What a node said of itself.
@@ -267,7 +270,16 @@ impl Swarm {
         self.0.raw_empty(Method::POST, &path, Some(&swarm.spec)).await
     }
 
-    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, EngineError> {
+    /// The tasks on a node.
+    ///
+    /// # Errors
+    /// When the engine does not answer or is no manager.
+    pub async fn tasks_on(&self, node: &str) -> Result<Vec<SwarmTask>, EngineError> {
+        let filters = json!({ "node": { node: true } }).to_string();
+        self.get(&format!("/tasks?filters={}", utf8_percent_encode(&filters, NON_ALPHANUMERIC))).await
+    }
+
+    pub(crate) async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, EngineError> {
         self.0.raw(Method::GET, path, None::<&()>).await
     }
 }

@@ -18,6 +18,7 @@ mod keys;
 mod limits;
 mod logs;
 mod maintenance;
+mod nodes;
 mod pipelines;
 mod platform;
 mod ps;
@@ -46,6 +47,7 @@ pub(crate) use self::keys::*;
 pub(crate) use self::limits::*;
 pub(crate) use self::logs::*;
 pub(crate) use self::maintenance::*;
+pub(crate) use self::nodes::*;
 pub(crate) use self::pipelines::*;
 pub(crate) use self::platform::*;
 pub(crate) use self::ps::*;
@@ -160,6 +162,9 @@ pub(crate) enum Command {
     /// Send an app's log elsewhere as well
     #[command(subcommand, visible_alias = "drain")]
     Drains(DrainsCommand),
+    /// The machines of a cluster
+    #[command(subcommand, visible_alias = "node")]
+    Nodes(NodesCommand),
     /// Put the platform on a cluster, and look after it
     #[command(subcommand)]
     Platform(PlatformCommand),

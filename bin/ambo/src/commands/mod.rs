@@ -18,6 +18,7 @@ mod keys;
 mod limits;
 mod logs;
 mod maintenance;
+mod nodes;
 mod pipelines;
 mod platform;
 mod ps;
@@ -55,6 +56,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Domains(command) => domains::run(context, command).await,
         Command::Certs(command) => certs::run(context, command).await,
         Command::Pipelines(command) => pipelines::run(context, command).await,
+        Command::Nodes(command) => nodes::run(context, command).await,
         Command::Platform(command) => platform::run(context, command).await,
         Command::Drains(command) => drains::run(context, command).await,
         Command::Logs(args) => logs::run(context, args).await,

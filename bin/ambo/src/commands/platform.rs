@@ -42,7 +42,8 @@ impl From<InstallError> for Failure {
     }
 }
 
-fn swarm(manager: &ManagerArgs) -> Outcome<Swarm> {
+/// The swarm, through the manager that is named.
+pub(super) fn swarm(manager: &ManagerArgs) -> Outcome<Swarm> {
     let engine = engine::connect(manager.engine.as_deref());
     engine.map(Swarm).map_err(|error| Failure::usage(error.to_string()))
 }

@@ -1,0 +1,109 @@
+//! A cloud-config (cloud-init's `#cloud-config` format) that makes a node of a fresh Debian or Ubuntu machine.
+
+use std::fmt::Write;
+use std::str::FromStr;
+
+use crate::nodes::Joining;
+
+/// Where the machine is rented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// Microsoft Azure.
+    Azure,
+    /// Amazon EC2.
+    Aws,
+    /// Google Compute Engine.
+    Gcp,
+    /// DigitalOcean.
+    DigitalOcean,
+    /// Anything that reads a cloud-config.
+    Bare,
+}
+
+/// There is no such provider.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no provider that is known: use azure, aws, gcp, digitalocean or bare")]
+pub struct UnknownProvider(String);
+
+impl FromStr for Provider {
+    type Err = UnknownProvider;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProvider> {
+        match text {
+            "azure" => Ok(Self::Azure),
+            "aws" => Ok(Self::Aws),
+            "gcp" => Ok(Self::Gcp),
+            "digitalocean" => Ok(Self::DigitalOcean),
+            "bare" => Ok(Self::Bare),
+            other => Err(UnknownProvider(other.to_owned())),
+        }
+    }
+}
+
+impl Provider {
+    /// Where the text is pasted.
+    fn place(self) -> &'static str {
+        match self {
+            Self::Azure => "`az vm create --custom-data FILE`, or Advanced > Custom data in the portal",
+            Self::Aws => {
+                "`aws ec2 run-instances --user-data file://FILE`, or Advanced details > User data in the console"
+            }
+            Self::Gcp => "`gcloud compute instances create --metadata-from-file user-data=FILE`",
+            Self::DigitalOcean => "`doctl compute droplet create --user-data-file FILE`, or Add Initialization scripts",
+            Self::Bare => "the file user-data of a NoCloud data source",
+        }
+    }
+}
+
+/// The text. It holds the token that lets a machine join: it is a secret for as long as the token is good.
+#[must_use]
+pub fn join_config(provider: Provider, joining: &Joining) -> String {
+    let Joining { token, manager } = joining;
+    let mut text = String::new();
+    let _ = write!(
+        text,
+        "#cloud-config
+# Makes a node of a fresh Debian or Ubuntu machine. Give it to {}.
+# It lets whoever has it join: `docker swarm join-token --rotate worker` on a manager makes it worthless.
+# Between the machines these ports must be open: TCP 2377, 7946, 7052, 7053; UDP 7946, 4789.
+# From users: TCP 80, 443, 7080, 7022, 7051.
+package_update: true
+packages:
+  - docker.io
+  - iproute2
+write_files:
+  - path: /usr/local/sbin/ambo-join
+    permissions: '0700'
+    content: |
+      #!/bin/sh
+      set -eu
+      address=$(ip route get {manager} | sed -n 's/.* src \\([^ ]*\\).*/\\1/p' | head -n 1)
+      until docker info >/dev/null 2>&1; do sleep 1; done
+      state=$(docker info --format '{{{{.Swarm.LocalNodeState}}}}')
+      [ \"$state\" = active ] || docker swarm join --advertise-addr \"$address\" --token {token} {manager}:2377
+runcmd:
+  - [systemctl, enable, --now, docker]
+  - [/usr/local/sbin/ambo-join]
+  - [rm, -f, /usr/local/sbin/ambo-join]
+",
+        provider.place()
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_joins_with_the_token_and_keeps_it_no_longer_than_it_must() {
+        let joining = Joining { token: "SWMTKN-1-abc".to_owned(), manager: "10.0.0.1".parse().unwrap() };
+        for name in ["azure", "aws", "gcp", "digitalocean", "bare"] {
+            let text = join_config(name.parse().unwrap(), &joining);
+            assert!(text.starts_with("#cloud-config\n"));
+            assert!(text.contains("--token SWMTKN-1-abc 10.0.0.1:2377"));
+            assert!(text.contains("[rm, -f, /usr/local/sbin/ambo-join]"));
+        }
+        assert!("heroku".parse::<Provider>().unwrap_err().to_string().contains("digitalocean"));
+    }
+}

@@ -1,0 +1,97 @@
+//! The nodes of the swarm, changed one at a time from what was seen.
+
+use std::net::IpAddr;
+
+use ambo_engine_docker::EngineError;
+use ambo_engine_docker::http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::swarm::{Swarm, Version};
+
+/// A node as it is to be, with what is needed to change it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Seen {
+    version: Version,
+    spec: Value,
+}
+
+/// A change of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Sets a label, or takes it away.
+    Label {
+        /// Which.
+        key: String,
+        /// To what.
+        value: Option<String>,
+    },
+    /// `active`, `pause` or `drain`.
+    Availability(&'static str),
+}
+
+/// With what another machine joins as a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joining {
+    /// The token. Whoever has it may join.
+    pub token: String,
+    /// Where a manager listens.
+    pub manager: IpAddr,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tokens {
+    join_tokens: WorkerToken,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WorkerToken {
+    worker: String,
+}
+
+/// Changes a node.
+///
+/// # Errors
+/// When the swarm refuses, or the node was changed meanwhile.
+pub async fn change(swarm: &Swarm, id: &str, changes: &[Change]) -> Result<(), EngineError> {
+    let Seen { version, mut spec } = swarm.get(&format!("/nodes/{id}")).await?;
+    for change in changes {
+        match change {
+            Change::Label { key, value: Some(value) } => spec["Labels"][key] = json!(value),
+            Change::Label { key, value: None } => {
+                if let Some(labels) = spec["Labels"].as_object_mut() {
+                    labels.remove(key);
+                }
+            }
+            Change::Availability(availability) => spec["Availability"] = json!(availability),
+        }
+    }
+    let path = format!("/nodes/{id}/update?version={}", version.index);
+    swarm.0.raw_empty(Method::POST, &path, Some(&spec)).await
+}
+
+/// Forgets a node. Without `force` it must be down, and no manager.
+///
+/// # Errors
+/// When the swarm refuses.
+pub async fn remove(swarm: &Swarm, id: &str, force: bool) -> Result<(), EngineError> {
+    swarm.0.raw_empty(Method::DELETE, &format!("/nodes/{id}?force={force}"), None::<&()>).await
+}
+
+/// With what another machine joins as a worker.
+///
+/// # Errors
+/// When the engine is no manager.
+pub async fn joining(swarm: &Swarm) -> Result<Joining, EngineError> {
+    let tokens: Tokens = swarm.get("/swarm").await?;
+    let nodes = swarm.nodes().await?;
+    let reachable = |node: &&crate::swarm::SwarmNode| {
+        node.manager_status.as_ref().is_some_and(|manager| manager.reachability == "reachable")
+    };
+    let manager = nodes.iter().filter(reachable).find_map(crate::swarm::SwarmNode::address);
+    let manager = manager.ok_or_else(|| EngineError::down("no manager of the swarm has an address"))?;
+    Ok(Joining { token: tokens.join_tokens.worker, manager })
+}
