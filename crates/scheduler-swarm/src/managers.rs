@@ -35,20 +35,28 @@ impl Managers {
         F: Future<Output = Result<T, EngineError>>,
     {
         let first = self.preferred.load(Ordering::Relaxed);
-        let mut away = EngineError::down("the swarm has no managers");
+        let mut away: Option<EngineError> = None;
         for turn in 0..self.engines.len() {
             let index = (first + turn) % self.engines.len();
             let Some(engine) = self.engines.get(index) else { continue };
             let answer = tokio::time::timeout(ANSWER_DURATION_MAX, call(engine.clone())).await;
             match answer.unwrap_or_else(|elapsed| Err(EngineError::down(elapsed))) {
-                Err(error) if is_away(&error) => away = error,
+                // Silence says more than that another one is no manager.
+                Err(error) if is_away(&error) => {
+                    tracing::debug!(manager = index, %error, "passing over a manager that is away");
+                    away = Some(away.filter(|said| said.is_down() || !error.is_down()).unwrap_or(error));
+                }
                 answer => {
                     self.preferred.store(index, Ordering::Relaxed);
                     return answer;
                 }
             }
         }
-        Err(if away.is_down() { away } else { EngineError::down(away) })
+        Err(match away {
+            Some(error) if error.is_down() => error,
+            Some(error) => EngineError::down(error),
+            None => EngineError::down("the swarm has no managers"),
+        })
     }
 
     /// The same through bollard's client.

@@ -17,8 +17,8 @@ pub(crate) async fn a_short_silence_of_a_node_moves_nothing(platform: &Platform)
     let before = platform.started(&spec).await;
     let machine = platform.machine("n3");
     machine.disconnect().unwrap();
-    // Shorter than it takes the managers to give a node up.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // A silence has a length: a fraction of what it takes the managers to give a node up, which is three heartbeats.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     machine.connect().unwrap();
     let ready = |state| state == NodeState::Ready;
     platform

@@ -102,8 +102,8 @@ impl Platform {
     }
 
     /// Asks the first manager.
-    pub(crate) fn docker(&self, words: &[&str]) -> String {
-        self.swarm.lab.nodes()[0].docker(words).unwrap()
+    pub(crate) async fn docker(&self, words: &[&str]) -> String {
+        docker(&self.swarm.lab.nodes()[0], words).await.unwrap()
     }
 
     pub(crate) async fn node(&self, name: &str) -> Node {
@@ -173,12 +173,21 @@ impl Platform {
     }
 
     /// The node and the container of an instance that runs.
-    fn container(&self, instance: &InstanceId) -> (Engine, String) {
+    async fn container(&self, instance: &InstanceId) -> (Engine, String) {
         let format = "{{.NodeID}} {{.Status.ContainerStatus.ContainerID}}";
-        let told = self.docker(&["inspect", "--type", "task", "--format", format, instance.as_str()]);
+        let told = self.docker(&["inspect", "--type", "task", "--format", format, instance.as_str()]).await;
         let (node, container) = told.trim().split_once(' ').unwrap();
         (self.swarm.engines[&NodeId::parse(node).unwrap()].clone(), container.to_owned())
     }
+}
+
+/// Runs `docker` on a machine. Claims share one thread, which must not wait for it.
+pub(crate) async fn docker(machine: &ambo_lab::Node, words: &[&str]) -> Result<String, String> {
+    let (machine, words) = (machine.clone(), words.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let running = tokio::task::spawn_blocking(move || {
+        machine.docker(&words.iter().map(String::as_str).collect::<Vec<_>>()).map_err(|error| error.to_string())
+    });
+    running.await.unwrap()
 }
 
 fn driver(swarm: &Swarm, platform: &str, epoch: u64, routers: &Arc<Routers>) -> SwarmScheduler {
@@ -217,11 +226,11 @@ impl ContractFixture for Platform {
         DEADLINE
     }
     async fn instance_kill(&self, instance: &InstanceId) {
-        let (engine, container) = self.container(instance);
+        let (engine, container) = self.container(instance).await;
         engine.client().await.unwrap().kill_container(&container, None).await.unwrap();
     }
     async fn instance_vanish(&self, instance: &InstanceId) {
-        let (engine, container) = self.container(instance);
+        let (engine, container) = self.container(instance).await;
         let options =
             ambo_engine_docker::bollard::query_parameters::RemoveContainerOptions { force: true, ..Default::default() };
         engine.client().await.unwrap().remove_container(&container, Some(options)).await.unwrap();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ambo_model::{TagKey, TagValue, Tags};
 use ambo_scheduler::{Nodes, Scheduler, SchedulerError};
 
-use crate::fixture::{FOREVER, IMAGE, Platform};
+use crate::fixture::{FOREVER, IMAGE, Platform, docker};
 
 pub(crate) async fn instances_of_a_workload_are_on_different_nodes(platform: &Platform) {
     let instances = platform.started(&platform.spec(FOREVER, 3)).await;
@@ -45,7 +45,7 @@ pub(crate) async fn every_node_reaches_instances_on_the_network_of_their_app(pla
             platform
                 .wait_until(&format!("{machine} reaches {}", instance.name()), async || {
                     let words = ["run", "--rm", "--network", &network, IMAGE, "python3", "-c", &get];
-                    platform.machine(machine).docker(&words).ok()
+                    docker(platform.machine(machine), &words).await.ok()
                 })
                 .await;
         }

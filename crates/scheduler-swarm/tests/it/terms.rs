@@ -52,8 +52,9 @@ pub(crate) async fn a_service_in_another_hand_is_not_changed_from_an_old_look(pl
         platform
             .wait_until("the service is closed", async || {
                 let filter = format!("label=ambo.platform={}", platform.id);
-                let service = platform.docker(&["service", "ls", "-q", "--filter", &filter]);
-                let labels = platform.docker(&["service", "inspect", "--format", "{{.Spec.Labels}}", service.trim()]);
+                let service = platform.docker(&["service", "ls", "-q", "--filter", &filter]).await;
+                let labels =
+                    platform.docker(&["service", "inspect", "--format", "{{.Spec.Labels}}", service.trim()]).await;
                 labels.contains("ambo.retiring").then_some(())
             })
             .await;

@@ -35,17 +35,17 @@ pub(crate) async fn a_network_goes_with_the_last_workload_of_its_app(platform: &
     next.id.generation += 1;
     platform.started(&web).await;
     platform.started(&next).await;
-    let networks = || {
+    let networks = async || {
         let filter = format!("label=ambo.platform={}", platform.id);
-        platform.docker(&["network", "ls", "-q", "--filter", &filter]).lines().count()
+        platform.docker(&["network", "ls", "-q", "--filter", &filter]).await.lines().count()
     };
     platform.scheduler.workload_remove(&web.id, GRACE).await.unwrap();
-    assert_eq!((networks(), platform.routers.0.lock().is_empty()), (1, false), "one workload is left");
+    assert_eq!((networks().await, platform.routers.0.lock().is_empty()), (1, false), "one workload is left");
     platform.scheduler.workload_remove(&next.id, GRACE).await.unwrap();
     platform
         .wait_until("the network is gone", async || {
             platform.scheduler.workload_remove(&next.id, GRACE).await.unwrap();
-            (networks() == 0 && platform.routers.0.lock().is_empty()).then_some(())
+            (networks().await == 0 && platform.routers.0.lock().is_empty()).then_some(())
         })
         .await;
 }
