@@ -1,6 +1,7 @@
 //! The project's own chores. `cargo xtask tidy` holds the tree to the style, `cargo xtask cluster` makes machines to try a
 //! cluster on.
 
+mod chaos;
 mod cluster;
 mod tidy;
 
@@ -11,6 +12,7 @@ fn main() -> anyhow::Result<()> {
     match words.split_first() {
         Some((verb, [])) if verb == "tidy" => tidy::tidy(),
         Some((verb, rest)) if verb == "cluster" => cluster::cluster(rest),
-        _ => bail!("usage: cargo xtask tidy | cluster …"),
+        Some((verb, rest)) if verb == "chaos" => chaos::chaos(rest),
+        _ => bail!("usage: cargo xtask tidy | cluster … | chaos …"),
     }
 }

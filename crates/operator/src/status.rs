@@ -5,6 +5,9 @@ use serde::Serialize;
 use crate::install::{InstallError, services};
 use crate::swarm::{Swarm, SwarmNode, SwarmService, SwarmTask};
 
+/// What is said of the components of a drained node.
+const DRAINED: &str = "drained";
+
 /// How the platform is.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -71,6 +74,8 @@ fn report(node: &SwarmNode, keepers: &[(String, SwarmTask)]) -> NodeReport {
     let failed = of_node().map(|(_, task)| task.status.err.as_str()).find(|error| !error.is_empty());
     let components = match current.map(|(_, task)| task.status.state.as_str()) {
         _ if node.status.state != "ready" => "unknown".to_owned(),
+        // Swarm stops keepers there, too; what they have started goes on.
+        _ if node.spec.availability == "drain" => DRAINED.to_owned(),
         Some("running") => "healthy".to_owned(),
         Some(state) => format!("{state}{}", failed.map(|error| format!(": {error}")).unwrap_or_default()),
         None => "no keeper".to_owned(),
@@ -113,7 +118,7 @@ fn advice(nodes: &[SwarmNode], reports: &[NodeReport], services: &[SwarmService]
                 "{} is {}: start it again, or `ambo nodes remove {}`",
                 report.name, report.state, report.name
             ));
-        } else if report.components != "healthy" {
+        } else if report.components != "healthy" && report.components != DRAINED {
             advice.push(format!(
                 "{}: {}; `docker service logs` of its keeper tells more",
                 report.name, report.components

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// A crate and those of ours that it may know. Development dependencies are free.
-const MAY_KNOW: [(&str, &[&str]); 22] = [
+const MAY_KNOW: [(&str, &[&str]); 23] = [
     ("ambo-model", &[]),
     ("ambo-blobs", &["ambo-model"]),
     ("ambo-gitreceive", &["ambo-model", "ambo-blobs"]),
@@ -22,6 +22,7 @@ const MAY_KNOW: [(&str, &[&str]); 22] = [
     ("ambo-logs", &["ambo-model"]),
     ("ambo-store", &[]),
     ("ambo-store-etcd", &["ambo-model", "ambo-store"]),
+    ("ambo-backup", &["ambo-model", "ambo-store", "ambo-blobs", "ambo-registry"]),
     ("ambo-link", &["ambo-model"]),
     (
         "ambo-controller",

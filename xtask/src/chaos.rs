@@ -1,0 +1,263 @@
+//! `cargo xtask chaos`: random faults on a cluster under load, and then the question whether anything was lost.
+//!
+//! It takes the machines of `cargo xtask cluster up`. Every change that the platform has acknowledged is written down; a minute
+//! after the last fault every app must have its release, its config and its count again.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ambo_lab::platform::{self, DOMAIN};
+use ambo_lab::{Lab, Node};
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+
+/// How long after the last fault everything must be right again.
+const RECOVERY: Duration = Duration::from_secs(60);
+/// How long a fault lasts, at most.
+const FAULT_SECONDS_MAX: u64 = 12;
+/// Instances of each app.
+const COUNT: usize = 2;
+
+/// What can happen.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    KillNode,
+    KillController,
+    KillEtcd,
+    Partition,
+    Blip,
+    Pause,
+}
+
+const FAULTS: [Fault; 6] =
+    [Fault::KillNode, Fault::KillController, Fault::KillEtcd, Fault::Partition, Fault::Blip, Fault::Pause];
+
+pub(crate) fn chaos(words: &[String]) -> anyhow::Result<()> {
+    let mut faults = 200;
+    let mut seed = u64::from(std::process::id());
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut number = || words.next().and_then(|value| value.parse().ok()).context("a number is missing");
+        match word.as_str() {
+            "--faults" => faults = number()?,
+            "--seed" => seed = number()?,
+            _ => bail!("usage: cargo xtask chaos [--faults N] [--seed N]"),
+        }
+    }
+    say(&format!("{faults} faults, seed {seed}: `cargo xtask chaos --faults {faults} --seed {seed}` does it again"))?;
+    let mut run = Run::begin(seed)?;
+    for number in 1..=faults {
+        run.round(number)?;
+    }
+    run.end()
+}
+
+struct Run {
+    lab: Lab,
+    random: Random,
+    env: BTreeMap<String, String>,
+    /// The last acknowledged value of each app's variable, and whether a later one was tried without an answer.
+    acknowledged: BTreeMap<String, (u64, Vec<u64>)>,
+    load: Vec<Child>,
+    refused: u64,
+}
+
+impl Run {
+    fn begin(seed: u64) -> anyhow::Result<Self> {
+        let lab = Lab::open("cluster").context("bring a cluster up first: `cargo xtask cluster up`")?;
+        let env = env()?;
+        let mut run =
+            Self { lab, random: Random(seed), env, acknowledged: BTreeMap::new(), load: Vec::new(), refused: 0 };
+        for app in ["chaos-a", "chaos-b", "chaos-c"] {
+            run.app(app)?;
+        }
+        for node in run.lab.nodes() {
+            let (url, host) = (format!("http://{}/", node.address()), format!("Host: chaos-a.{DOMAIN}"));
+            let wrk = ["-t1", "-c4", "-d86400s", "--timeout", "20s", "-H", &host, &url];
+            run.load.push(Command::new("wrk").args(wrk).stdout(Stdio::piped()).spawn().context("start wrk")?);
+        }
+        Ok(run)
+    }
+
+    fn app(&mut self, app: &str) -> anyhow::Result<()> {
+        let work = std::env::temp_dir().join(format!("ambo-{app}-{}", std::process::id()));
+        let _ = self.ambo(&["apps", "destroy", "--app", app, "--confirm", app]);
+        self.ambo(&["create", app, "--no-remote"])?;
+        let example = platform::project(env!("CARGO_MANIFEST_DIR")).join("examples/hello-python");
+        done(Command::new("cp").arg("-r").arg(example).arg(&work))?;
+        let remote = format!("http://ambo:{}@{}/{app}.git", self.env["AMBO_API_KEY"], self.authority());
+        for words in [
+            vec!["init", "-q", "-b", "main"],
+            vec!["add", "-A"],
+            vec!["-c", "user.name=chaos", "-c", "user.email=chaos@example.com", "commit", "-q", "-m", "chaos"],
+            vec!["push", "-q", &remote, "main"],
+        ] {
+            done(Command::new("git").current_dir(&work).args(words).stderr(Stdio::null()))?;
+        }
+        std::fs::remove_dir_all(&work)?;
+        self.ambo(&["ps", "scale", &format!("web={COUNT}"), "-a", app])?;
+        self.acknowledged.insert(app.to_owned(), (0, Vec::new()));
+        Ok(())
+    }
+
+    fn authority(&self) -> String {
+        self.env["AMBO_HOST"].trim_start_matches("http://").to_owned()
+    }
+
+    /// A fault, a change while it lasts, and the end of the fault.
+    fn round(&mut self, number: u64) -> anyhow::Result<()> {
+        let fault = FAULTS[self.random.below(FAULTS.len())];
+        let (victim, other) = (self.random.below(self.lab.nodes().len()), self.random.below(2));
+        let duration = Duration::from_secs(1 + self.random.below(FAULT_SECONDS_MAX as usize) as u64);
+        let names: Vec<&str> = self.lab.nodes().iter().map(Node::name).collect();
+        say(&format!("{number}: {fault:?} {} for {} s", names[victim], duration.as_secs()))?;
+        let nodes = self.lab.nodes();
+        let (node, second) = (&nodes[victim], &nodes[(victim + 1 + other) % nodes.len()]);
+        match fault {
+            Fault::KillNode => node.kill(),
+            Fault::KillController => component_kill(node, "controller"),
+            Fault::KillEtcd => component_kill(node, "etcd"),
+            Fault::Partition => self.lab.partition(node, second)?,
+            Fault::Blip => node.disconnect()?,
+            Fault::Pause => node.pause(),
+        }
+        let until = Instant::now() + duration;
+        let survivor = nodes[(victim + 1) % nodes.len()].address();
+        self.change(number, &survivor)?;
+        wait(until.saturating_duration_since(Instant::now()));
+        let node = &self.lab.nodes()[victim];
+        match fault {
+            Fault::KillNode => node.start()?,
+            Fault::Partition | Fault::Blip => self.lab.heal(),
+            Fault::Pause => node.resume(),
+            Fault::KillController | Fault::KillEtcd => {}
+        }
+        // The platform bears one fault at a time: two of three machines make a majority.
+        self.settle()
+    }
+
+    /// Changes an app's config, and notes whether that was acknowledged.
+    fn change(&mut self, number: u64, address: &str) -> anyhow::Result<()> {
+        let apps: Vec<String> = self.acknowledged.keys().cloned().collect();
+        let app = &apps[self.random.below(apps.len())];
+        let host = format!("http://{address}:7080");
+        let answer = self.command(&host, &["config", "set", &format!("CHAOS={number}"), "-a", app]).output()?;
+        let (last, unclear) = self.acknowledged.entry(app.clone()).or_default();
+        if answer.status.success() {
+            (*last, *unclear) = (number, Vec::new());
+        } else {
+            self.refused += 1;
+            unclear.push(number);
+            say(&format!("   refused: {}", String::from_utf8_lossy(&answer.stderr).trim().replace('\n', " | ")))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the platform is whole again.
+    fn settle(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while let Err(error) = self.look() {
+            ensure!(begun.elapsed() < RECOVERY * 2, "not whole again after {:?}: {error:#}", begun.elapsed());
+            wait(Duration::from_millis(500));
+        }
+        Ok(())
+    }
+
+    /// Whether every app is as it was acknowledged.
+    fn look(&self) -> anyhow::Result<()> {
+        for (app, (last, unclear)) in &self.acknowledged {
+            let config = self.ambo(&["config", "-a", app, "--json"])?;
+            let config: Value = serde_json::from_str(&config)?;
+            let found: u64 = config["CHAOS"].as_str().and_then(|value| value.parse().ok()).unwrap_or(0);
+            ensure!(found == *last || unclear.contains(&found), "{app} has CHAOS={found}, but {last} was acknowledged");
+            let rows = self.ambo(&["ps", "-a", app, "--json"])?;
+            let rows: Vec<Value> = serde_json::from_str(&rows)?;
+            let newest = self.ambo(&["releases", "-a", app, "--json"])?;
+            let newest: Vec<Value> = serde_json::from_str(&newest)?;
+            let newest = newest.iter().filter_map(|release| release["version"].as_u64()).max();
+            let up = rows.iter().filter(|row| row["state"] == "up" && row["release"].as_u64() == newest).count();
+            ensure!(up == COUNT && rows.len() == COUNT, "{app} has {up} of {COUNT} instances of v{newest:?}");
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> anyhow::Result<()> {
+        self.settle()?;
+        for wrk in self.load.drain(..) {
+            done(Command::new("kill").args(["-s", "INT", &wrk.id().to_string()]))?;
+            let report = wrk.wait_with_output()?;
+            say(String::from_utf8_lossy(&report.stdout).trim())?;
+        }
+        say(&format!("No acknowledged write was lost; {} were refused while something was broken.", self.refused))
+    }
+
+    fn ambo(&self, words: &[&str]) -> anyhow::Result<String> {
+        let output = self.command(&self.env["AMBO_HOST"], words).output()?;
+        ensure!(output.status.success(), "ambo {words:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn command(&self, host: &str, words: &[&str]) -> Command {
+        let mut command = Command::new(platform::project(env!("CARGO_MANIFEST_DIR")).join("target/debug/ambo"));
+        command.args(words).envs(&self.env).env("AMBO_HOST", host).stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        for wrk in &mut self.load {
+            let _ = wrk.kill();
+        }
+    }
+}
+
+/// What `cluster up` has written.
+fn env() -> anyhow::Result<BTreeMap<String, String>> {
+    let text = std::fs::read_to_string("target/cluster/env").context("bring a cluster up first")?;
+    let line = |line: &str| {
+        let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+        Some((name.to_owned(), value.trim_matches('\'').to_owned()))
+    };
+    Ok(text.lines().filter_map(line).collect())
+}
+
+/// Kills a component's process; its engine starts it again.
+fn component_kill(node: &Node, name: &str) {
+    let filter = format!("label=ambo.component={name}");
+    if let Ok(listed) = node.docker(&["ps", "-q", "--filter", &filter])
+        && let Some(id) = listed.lines().next()
+    {
+        let _ = node.docker(&["kill", "--signal", "KILL", id]);
+    }
+}
+
+fn done(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("run {command:?}"))?;
+    ensure!(status.success(), "{command:?} failed");
+    Ok(())
+}
+
+#[allow(clippy::disallowed_methods, reason = "a fault lasts for as long as the seed says")]
+fn wait(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
+}
+
+/// Numbers from a seed (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % bound.max(1) as u64).unwrap_or(0)
+    }
+}
