@@ -77,6 +77,8 @@ const GROUP_DEFAULTS: &[(&str, &str)] = &[
     ("keys", "list"),
     ("limits", "list"),
     ("maintenance", "status"),
+    ("node", "list"),
+    ("nodes", "list"),
     ("pipelines", "list"),
     ("ps", "list"),
     ("releases", "list"),

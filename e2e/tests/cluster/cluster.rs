@@ -133,8 +133,8 @@ impl Cluster {
 
     fn leads(&self, node: &Node) -> bool {
         let Some(log) = controller(node).and_then(|id| node.docker_said(&["logs", &id]).ok()) else { return false };
-        let told = log.lines().filter(|line| line.contains("stands by") || line.contains("leads"));
-        told.last().is_some_and(|line| line.contains("this controller leads"))
+        let mut told = log.lines().filter(|line| line.contains("stands by") || line.contains("leads"));
+        told.next_back().is_some_and(|line| line.contains("this controller leads"))
     }
 
     /// Kills the process of a machine's controller; its engine starts it again.

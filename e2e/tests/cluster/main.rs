@@ -1,5 +1,7 @@
 //! The platform on several machines: real engines in network namespaces, one swarm, installed as a user would.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod cluster;
 mod faults;
 mod operations;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use ambo_engine_docker::Engine;
+use ambo_model::Timestamp;
 use ambo_operator::install::{BUNDLE_FILE, keeper_paths};
 use ambo_operator::{Bundle, Keeper, KeeperSettings, files};
 use anyhow::{Context, bail};
@@ -74,7 +75,7 @@ fn word_give() -> anyhow::Result<()> {
 pub(crate) fn healthy() -> anyhow::Result<()> {
     let given = std::fs::metadata(Path::new(WORD)).and_then(|word| word.modified());
     let given = given.context("the components of this node are not up yet")?;
-    if SystemTime::now().duration_since(given).is_ok_and(|age| age > WORD_DURATION_MAX) {
+    if SystemTime::from(Timestamp::now()).duration_since(given).is_ok_and(|age| age > WORD_DURATION_MAX) {
         bail!("the components of this node are not well");
     }
     Ok(())
