@@ -25,7 +25,7 @@ pub enum SizeError {
 }
 
 /// A number of bytes. Prints with the largest unit that divides it; units are powers of 1024.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ByteSize(u64);
 
