@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// A crate and those of ours that it may know. Development dependencies are free.
-const MAY_KNOW: [(&str, &[&str]); 23] = [
+const MAY_KNOW: [(&str, &[&str]); 24] = [
     ("ambo-model", &[]),
     ("ambo-blobs", &["ambo-model"]),
     ("ambo-gitreceive", &["ambo-model", "ambo-blobs"]),
@@ -24,6 +24,7 @@ const MAY_KNOW: [(&str, &[&str]); 23] = [
     ("ambo-store-etcd", &["ambo-model", "ambo-store"]),
     ("ambo-backup", &["ambo-model", "ambo-store", "ambo-blobs", "ambo-registry"]),
     ("ambo-link", &["ambo-model"]),
+    ("ambo-dns", &["ambo-model"]),
     (
         "ambo-controller",
         &["ambo-model", "ambo-store", "ambo-gitreceive", "ambo-builder", "ambo-release", "ambo-scheduler", "ambo-logs"],
