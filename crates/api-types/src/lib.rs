@@ -11,6 +11,7 @@ pub mod app_setup;
 pub mod app_transfer;
 pub mod attach;
 pub mod authorization;
+pub mod backup;
 pub mod build;
 pub mod build_stream;
 pub mod collaborator;
@@ -44,6 +45,7 @@ pub use app_setup::{AppSetup, AppSetupApp, AppSetupBuild, AppSetupCreate, AppSet
 pub use app_transfer::{AppOwnerUpdate, AppTransfer, AppTransferCreate};
 pub use attach::{AttachFrameError, AttachInput, AttachOutput};
 pub use authorization::{AccessToken, Authorization, AuthorizationCreate, AuthorizationUpdate, AuthorizationUser};
+pub use backup::{Backup, BackupArchive, BackupCreate, BackupStatus};
 pub use build::{Build, BuildCreate, BuildImage, SourceBlob};
 pub use build_stream::{BUILD_TRAILER_MARK, BuildOutcome, BuildTrailer};
 pub use collaborator::{Collaborator, CollaboratorCreate, CollaboratorUser};

@@ -65,6 +65,11 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
     }
 
+    /// Not beside what there is.
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
     /// Not now.
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
@@ -176,7 +181,9 @@ impl From<RecordError> for ApiError {
             }
             RecordError::Store(StoreError::Limit(text)) => Self::invalid(text.clone()),
             RecordError::Store(StoreError::DiskFull) => Self::disk_full(),
-            RecordError::Store(StoreError::Deposed | StoreError::Unclear { .. }) => Self::unavailable(error.to_string()),
+            RecordError::Store(StoreError::Deposed | StoreError::Unclear { .. }) => {
+                Self::unavailable(error.to_string())
+            }
             RecordError::Store(
                 StoreError::Compacted(_) | StoreError::WatchLagged | StoreError::LeaseGone | StoreError::Backend { .. },
             )

@@ -8,6 +8,7 @@
 
 mod answer;
 mod auth;
+pub mod backups;
 mod body;
 mod build_outputs;
 mod conditional;

@@ -116,6 +116,14 @@ routes! {
     PATCH patch "/ambo/settings" Answer Access::Administrator => platform_settings::update;
     /// Removes the images that no kept release needs.
     POST post "/ambo/images/collect" Answer Access::Administrator => images::collect;
+    /// Lists the archives of the platform where it keeps them.
+    GET get "/ambo/backups" Answer Access::Administrator => backups::list;
+    /// Begins a backup of the platform.
+    POST post "/ambo/backups" Answer Access::Administrator => backups::create;
+    /// Makes a backup of the platform and sends its archive, which is whole only when the answer ends properly.
+    POST post "/ambo/backups/download" Stream Access::Administrator => backups::download;
+    /// Shows how far a backup is.
+    GET get "/ambo/backups/{backup}" Answer Access::Administrator => backups::find;
 
     /// Makes a token.
     POST post "/oauth/authorizations" Answer Access::Password => authorizations::create;

@@ -8,6 +8,7 @@ use ambo_controller::Controller;
 use ambo_model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::backups::Backups;
 use crate::build_outputs::BuildOutputs;
 use crate::log_token::LogTokens;
 use crate::rate::RateLimits;
@@ -67,6 +68,7 @@ pub struct Api {
     pub(crate) source_guard: fn(IpAddr) -> Option<&'static str>,
     pub(crate) rates: Arc<RateLimits>,
     pub(crate) resent: Arc<Resent>,
+    pub(crate) backups: Option<Arc<dyn Backups>>,
     /// Ends streams that would never end by themselves.
     pub(crate) shutdown: CancellationToken,
 }
@@ -84,8 +86,15 @@ impl Api {
             settings: Arc::new(settings),
             source_guard: source_fetch::refusal,
             resent: Arc::default(),
+            backups: None,
             shutdown,
         }
+    }
+
+    /// The same, with somebody who makes backups.
+    #[must_use]
+    pub fn with_backups(self, backups: Arc<dyn Backups>) -> Self {
+        Self { backups: Some(backups), ..self }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

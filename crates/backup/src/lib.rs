@@ -46,6 +46,6 @@ pub use lock::{Lock, LockError, PASSPHRASE_CHARS_MIN, Recipient, Unlock, identit
 pub use name::{ArchiveName, ArchiveNameError};
 pub use repositories::{Repositories, RepositoryError, RepositoryStream};
 pub use restore::{RestoreError, Restored, Targets, restore};
-pub use retention::Retention;
+pub use retention::{Retention, RetentionError};
 pub use schedule::{Schedule, ScheduleError};
 pub use verify::verify;

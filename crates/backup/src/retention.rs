@@ -1,6 +1,8 @@
 //! Which archives to keep. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
 
 use jiff::tz::TimeZone;
 
@@ -16,6 +18,38 @@ pub struct Retention {
     pub keep_daily: u32,
     /// The newest of each of the last so many weeks, which begin on Mondays.
     pub keep_weekly: u32,
+}
+
+/// Does not say how many archives to keep.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` does not say how many archives to keep: write `3,7d,4w` for the newest 3, one of each of 7 days and of 4 weeks"
+)]
+pub struct RetentionError(String);
+
+impl fmt::Display for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{}d,{}w", self.keep_last, self.keep_daily, self.keep_weekly)
+    }
+}
+
+impl FromStr for Retention {
+    type Err = RetentionError;
+
+    /// Reads `3,7d,4w`; what is left out is none.
+    fn from_str(text: &str) -> Result<Self, RetentionError> {
+        let refused = || RetentionError(text.chars().filter(|c| !c.is_control()).take(40).collect());
+        let mut kept = Self { keep_last: 0, keep_daily: 0, keep_weekly: 0 };
+        for part in text.split(',').map(str::trim) {
+            let (field, number) = match (part.strip_suffix('d'), part.strip_suffix('w')) {
+                (Some(days), _) => (&mut kept.keep_daily, days),
+                (None, Some(weeks)) => (&mut kept.keep_weekly, weeks),
+                (None, None) => (&mut kept.keep_last, part),
+            };
+            *field = number.parse().map_err(|_| refused())?;
+        }
+        Ok(kept)
+    }
 }
 
 impl Default for Retention {
@@ -110,6 +144,17 @@ mod tests {
         assert_eq!(expired(1, 2, 2), [0, 1, 3, 4]);
         assert_eq!(expired(0, 0, 0), [0, 1, 2, 3, 4, 5], "the last one stays, whatever is asked for");
         assert_eq!(expired(u32::MAX, 0, 0), [0; 0]);
+    }
+
+    #[test]
+    fn it_prints_as_it_is_written_and_nonsense_is_refused() {
+        for text in ["3,7d,4w", "1,0d,0w"] {
+            assert_eq!(text.parse::<Retention>().unwrap().to_string(), text);
+        }
+        assert_eq!("5".parse(), Ok(Retention { keep_last: 5, keep_daily: 0, keep_weekly: 0 }));
+        for text in ["", "d", "3m", "-1", "3 7", "3,,7d"] {
+            assert!(text.parse::<Retention>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod account;
 mod app;
 pub mod attach;
 mod authority;
+mod backup;
 mod build;
 mod certificate;
 mod config;
@@ -36,6 +37,7 @@ mod transport;
 
 pub use ambo_api_types as types;
 
+pub use crate::backup::ArchiveStream;
 pub use crate::build::{BUILD_TRAILER_BYTES_MAX, BuildEvent, BuildStream};
 pub use crate::credentials::Credentials;
 pub use crate::error::{ClientError, Fault};

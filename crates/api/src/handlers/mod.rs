@@ -11,6 +11,7 @@ pub(crate) mod apps;
 pub(crate) mod attach;
 pub(crate) mod authority;
 pub(crate) mod authorizations;
+pub(crate) mod backups;
 pub(crate) mod build_stream;
 pub(crate) mod buildpacks;
 pub(crate) mod builds;
