@@ -126,8 +126,10 @@ fn advice(nodes: &[SwarmNode], reports: &[NodeReport], services: &[SwarmService]
         }
     }
     for service in services {
-        if let Some(update) = service.update_status.as_ref().filter(|update| update.state.starts_with("rollback")) {
-            advice.push(format!("{} went back: {}", service.name(), update.message));
+        // One that went back whole is as good as before.
+        let is_halfway = |state: &str| matches!(state, "rollback_started" | "rollback_paused" | "paused");
+        if let Some(update) = service.update_status.as_ref().filter(|update| is_halfway(&update.state)) {
+            advice.push(format!("{} is between two images: {}", service.name(), update.message));
         }
     }
     advice
