@@ -16,11 +16,13 @@ mod commit;
 mod failure;
 mod keys;
 mod members;
+mod membership;
 mod range;
 mod settings;
 mod slots;
 mod store;
 mod watch;
 
+pub use membership::{EtcdMembership, EtcdPeer};
 pub use settings::{EtcdSettings, EtcdTls, SettingsError};
 pub use store::EtcdStore;

@@ -53,23 +53,45 @@ impl Etcd {
 
     /// Starts a member, for the first time or again.
     pub(crate) fn start(&mut self, index: usize) {
+        self.start_in(index, "new");
+    }
+
+    /// A member more, which is let in first: with its URL.
+    pub(crate) async fn join(&mut self, let_in: impl AsyncFnOnce(String)) -> usize {
+        self.members.push(Member { child: None, client: free_port(), peer: free_port() });
+        let index = self.members.len() - 1;
+        let_in(self.peer_url(index)).await;
+        self.start_in(index, "existing");
+        index
+    }
+
+    /// The member that was killed is there no more.
+    pub(crate) fn forget(&mut self, index: usize) {
+        assert!(self.members.remove(index).child.is_none());
+    }
+
+    /// Where other members reach this one.
+    pub(crate) fn peer_url(&self, index: usize) -> String {
+        format!("http://127.0.0.1:{}", self.members[index].peer)
+    }
+
+    fn start_in(&mut self, index: usize, state: &str) {
         let cluster: Vec<String> = self
             .members
             .iter()
-            .enumerate()
-            .map(|(index, member)| format!("m{index}=http://127.0.0.1:{}", member.peer))
+            .map(|member| format!("m{}=http://127.0.0.1:{}", member.peer, member.peer))
             .collect();
         let (client, peer) = (self.members[index].client, self.members[index].peer);
         let url = format!("{}://127.0.0.1:{client}", self.scheme);
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "etcd", "--log-level", "error"])
-            .args(["--name", &format!("m{index}"), "--heartbeat-interval", "20", "--election-timeout", "200"])
+            .args(["--name", &format!("m{peer}"), "--heartbeat-interval", "20", "--election-timeout", "200"])
             .arg("--data-dir")
-            .arg(self.directory.path().join(index.to_string()))
+            .arg(self.directory.path().join(peer.to_string()))
             .args(["--listen-client-urls", &url, "--advertise-client-urls", &url])
             .args(["--listen-peer-urls", &format!("http://127.0.0.1:{peer}")])
             .args(["--initial-advertise-peer-urls", &format!("http://127.0.0.1:{peer}")])
-            .args(["--initial-cluster", &cluster.join(","), "--initial-cluster-state", "new"])
+            .args(["--initial-cluster", &cluster.join(","), "--initial-cluster-state", state])
             .args(&self.flags)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -6,6 +6,7 @@ mod doubt;
 mod etcd;
 mod faults;
 mod leaders;
+mod membership;
 mod migrate;
 mod single;
 mod trust;
