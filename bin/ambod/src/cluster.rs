@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod controller;
+pub(crate) mod dns;
 pub(crate) mod enrolment;
 pub(crate) mod identity;
 pub(crate) mod keeper;

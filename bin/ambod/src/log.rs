@@ -5,8 +5,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::settings::Settings;
 
+/// A library that would say a word about every question of DNS, and about every one that strangers get wrong. Said otherwise by
+/// the setting.
+const QUIET: &str = "hickory_server=error,hickory_net=error";
+
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
-    let filter: EnvFilter = settings.log.parse().with_context(|| format!("the setting `log` is `{}`", settings.log))?;
+    let filter = format!("{QUIET},{}", settings.log);
+    let filter: EnvFilter = filter.parse().with_context(|| format!("the setting `log` is `{}`", settings.log))?;
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format.as_str() {
         "text" => logger.with_target(false).with_ansi(false).init(),

@@ -65,6 +65,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
                     Role::Agent => cluster::agent::serve(settings).await,
                     Role::Keeper => cluster::keeper::serve(settings).await,
                     Role::Router => cluster::router::serve(settings).await,
+                    Role::Dns => cluster::dns::serve(settings).await,
                 }
             })
         }

@@ -38,16 +38,19 @@ pub(crate) enum Role {
     Agent,
     /// A node's router.
     Router,
+    /// Answers DNS for the platform's domain, on a node.
+    Dns,
     /// Sees to it that a node has its components; started by Swarm.
     Keeper,
 }
 
 impl Role {
-    const NAMES: [(Self, &'static str); 5] = [
+    const NAMES: [(Self, &'static str); 6] = [
         (Self::All, "all"),
         (Self::Controller, "controller"),
         (Self::Agent, "agent"),
         (Self::Router, "router"),
+        (Self::Dns, "dns"),
         (Self::Keeper, "keeper"),
     ];
 }
@@ -60,7 +63,7 @@ impl Display for Role {
 
 /// There is no such role.
 #[derive(Debug, thiserror::Error)]
-#[error("no such role: use all, controller, agent, router or keeper")]
+#[error("no such role: use all, controller, agent, router, dns or keeper")]
 pub(crate) struct UnknownRole;
 
 impl FromStr for Role {
@@ -165,7 +168,7 @@ fn localhost() -> Hostname {
 }
 
 settings! {
-    /// What this process is: all (one machine), or in a cluster controller, agent, router or keeper
+    /// What this process is: all (one machine), or in a cluster controller, agent, router, dns or keeper
     role: Role = Role::All, "AMBO_ROLE";
     /// Directory of the platform's state: database, blobs, repositories, logs, keys
     data: String = default_data(), "AMBO_DATA";
@@ -251,6 +254,8 @@ settings! {
     listen_link: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 7052)), "AMBO_LISTEN_LINK";
     /// In a cluster: address of an agent's link
     listen_agent: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 7053)), "AMBO_LISTEN_AGENT";
+    /// In a cluster: address at which DNS is answered for the domain, over UDP and TCP
+    listen_dns: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 53)), "AMBO_LISTEN_DNS";
     /// In a cluster: the image that keepers make components of
     keeper_image: String = String::new(), "AMBO_KEEPER_IMAGE";
     /// In a cluster: what keepers do: run or stop

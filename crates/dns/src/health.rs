@@ -11,7 +11,6 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::probe::Probe;
 use crate::router::ListedRouter;
-use crate::zone::NAME_SERVERS_MAX;
 
 /// Between two rounds of questions.
 pub const PROBE_INTERVAL: Duration = Duration::from_secs(1);
@@ -110,8 +109,8 @@ impl Health {
                 _ => {}
             }
         }
-        let reached = listed.iter().filter(|router| !router.addresses.is_empty()).take(NAME_SERVERS_MAX);
-        told.name_servers = reached.map(|router| (router.label.clone(), router.addresses.clone())).collect();
+        let servers = listed.iter().filter(|router| router.is_name_server);
+        told.name_servers = servers.map(|router| (router.label.clone(), router.addresses.clone())).collect();
         told
     }
 }
@@ -131,6 +130,7 @@ mod tests {
             label: format!("n{number}"),
             probe: SocketAddr::from(([10, 0, 0, number], 80)),
             addresses: vec![ip],
+            is_name_server: true,
             is_leaving: false,
         }
     }

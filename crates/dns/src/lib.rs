@@ -20,4 +20,4 @@ pub use health::{FAILURES_MAX, PROBE_DURATION_MAX, PROBE_INTERVAL};
 pub use probe::{HttpProbe, Probe};
 pub use router::ListedRouter;
 pub use server::{DnsError, DnsServer, DnsSettings};
-pub use zone::{ADDRESS_TTL, NAME_SERVER_TTL, NAME_SERVERS_MAX};
+pub use zone::{ADDRESS_TTL, NAME_SERVER_TTL};

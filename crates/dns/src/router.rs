@@ -11,6 +11,8 @@ pub struct ListedRouter {
     pub probe: SocketAddr,
     /// Where users reach it.
     pub addresses: Vec<IpAddr>,
+    /// Whether its node is named as a server of the zone.
+    pub is_name_server: bool,
     /// Whether it is about to go: users are sent there only when nobody else is well.
     pub is_leaving: bool,
 }

@@ -18,8 +18,6 @@ use crate::health::Told;
 pub const ADDRESS_TTL: Duration = Duration::from_secs(5);
 /// How long resolvers may keep the name servers and their addresses.
 pub const NAME_SERVER_TTL: Duration = Duration::from_secs(300);
-/// Most name servers: as many as fit into an answer of 512 bytes, which the root's do.
-pub const NAME_SERVERS_MAX: usize = 13;
 
 /// One zone.
 #[derive(Debug, Clone)]

@@ -24,6 +24,8 @@ pub enum Service {
     Rendezvous,
     /// A router's table and lines: [`crate::routing`].
     Routes,
+    /// The nodes that users may be sent to, for whoever answers DNS: [`crate::routing::nodes_tell`].
+    Nodes,
     /// A node's engine.
     Engine,
 }

@@ -24,6 +24,9 @@ pub struct Spec {
     /// Where the state is when it is not in an etcd of ours: `etcd://…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
+    /// Whether every node answers DNS for the platform's domain.
+    #[serde(default)]
+    pub dns: bool,
 }
 
 /// A member of etcd.

@@ -36,7 +36,7 @@ pub struct NodeFacts {
 /// A component of a node: a container to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
-    /// `etcd`, `controller`, `agent` or `router`.
+    /// `etcd`, `controller`, `agent`, `router` or `dns`.
     pub name: &'static str,
     /// The image.
     pub image: String,
@@ -80,6 +80,9 @@ pub fn components(bundle: &Bundle, node: &NodeFacts, image: &str) -> Vec<Compone
     } else {
         components.push(agent(spec, node));
         components.push(router(spec, node));
+    }
+    if spec.dns {
+        components.push(dns(spec, node));
     }
     components.iter_mut().for_each(|component| component.image = image.to_owned());
     components
@@ -191,6 +194,19 @@ fn router(spec: &Spec, node: &NodeFacts) -> Component {
     }
 }
 
+/// On the host's network, whose port 53 it has and from which it asks the routers; strangers talk to it, so it has nothing else.
+fn dns(spec: &Spec, node: &NodeFacts) -> Component {
+    let mut env = ambod(spec, node, "dns");
+    env.insert("AMBO_DATA".to_owned(), format!("{DATA}/dns"));
+    Component {
+        env,
+        mounts: vec![(format!("{DATA}/dns"), false), (RUN.to_owned(), false)],
+        is_on_host: true,
+        capabilities: vec!["NET_BIND_SERVICE"],
+        ..blank("dns")
+    }
+}
+
 /// What every `ambod` is told.
 fn ambod(spec: &Spec, node: &NodeFacts, role: &str) -> BTreeMap<String, String> {
     let mut env = spec.settings.clone();
@@ -239,6 +255,7 @@ mod tests {
             settings: [("AMBO_DOMAIN".to_owned(), "example.com".to_owned())].into(),
             etcd: vec![member("one", "10.0.0.1"), member("two", "10.0.0.2")],
             store: None,
+            dns: false,
         }
     }
 
@@ -256,6 +273,17 @@ mod tests {
         assert_eq!(of_manager[1].env["AMBO_CONTROLLERS"], "10.0.0.1:7052,10.0.0.2:7052");
         let worker = Bundle::Worker { spec: spec(), root: String::new(), token: Secret::new("t".to_owned()) };
         assert_eq!(names(&components(&worker, &facts(), "ambo:1")), ["agent", "router"]);
+    }
+
+    #[test]
+    fn dns_is_answered_where_it_was_asked_for_without_engine_or_keys() {
+        let spec = Spec { dns: true, ..spec() };
+        let worker = Bundle::Worker { spec, root: String::new(), token: Secret::new("t".to_owned()) };
+        let components = components(&worker, &facts(), "ambo:1");
+        assert_eq!(names(&components), ["agent", "router", "dns"]);
+        let dns = &components[2];
+        assert_eq!(dns.capabilities, ["NET_BIND_SERVICE"]);
+        assert!(dns.mounts.iter().all(|(path, _)| path != ENGINE && !path.contains("identity")));
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Files {
     /// # Errors
     /// When the disk refuses.
     pub fn directories_make(&self) -> Result<(), FilesError> {
-        for name in ["controller", "agent", "router", "etcd", "run"] {
+        for name in ["controller", "agent", "router", "dns", "etcd", "run"] {
             let path = self.0.join(name);
             directory(&path).map_err(|source| failed(&path, source))?;
         }
@@ -175,8 +175,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (files, now) = (Files::at(dir.path()), Timestamp::now());
         let keys = Keys::generate("0123456789").unwrap();
-        let spec =
-            Spec { platform: "0123456789".to_owned(), settings: Default::default(), etcd: Vec::new(), store: None };
+        let spec = Spec {
+            platform: "0123456789".to_owned(),
+            settings: Default::default(),
+            etcd: Vec::new(),
+            store: None,
+            dns: false,
+        };
         let address = "10.0.0.1".parse().unwrap();
         let node = NodeFacts { id: "one".to_owned(), name: "n1".to_owned(), address, managers: vec![address] };
         files.manager_lay(&spec, &keys, &node, now).unwrap();

@@ -18,6 +18,10 @@ const PREFIX: &str = "ambo-keeper-";
 pub const BUNDLE_FILE: &str = "/run/secrets/ambo-bundle";
 /// Carries the platform's id.
 const PLATFORM_LABEL: &str = "ambo.platform";
+/// Carries the platform's domain: what keepers are told is in a secret, which nobody can read back.
+const DOMAIN_LABEL: &str = "ambo.domain";
+/// Says whether the nodes answer DNS.
+const DNS_LABEL: &str = "ambo.dns";
 /// How often nodes say that they are alive: one is counted as down after three times that. A node that is away for 3 s was last
 /// heard of 4.7 s ago at worst, and nothing of it is moved.
 pub const HEARTBEAT: Duration = Duration::from_millis(1700);
@@ -39,6 +43,8 @@ pub struct Plan {
     pub credentials: BTreeMap<String, String>,
     /// A given etcd; `None` runs one of our own on the managers.
     pub store: Option<String>,
+    /// Whether every node answers DNS for the platform's domain.
+    pub dns: bool,
 }
 
 /// Why an operation came to nothing.
@@ -87,8 +93,13 @@ pub async fn install(swarm: &Swarm, plan: &Plan) -> Result<(), InstallError> {
     let mut keys = Keys::generate(&plan.platform)?;
     keys.credentials.clone_from(&plan.credentials);
     let etcd = if plan.store.is_none() { members(&nodes) } else { Vec::new() };
-    let spec =
-        Spec { platform: plan.platform.clone(), settings: plan.settings.clone(), etcd, store: plan.store.clone() };
+    let spec = Spec {
+        platform: plan.platform.clone(),
+        settings: plan.settings.clone(),
+        etcd,
+        store: plan.store.clone(),
+        dns: plan.dns,
+    };
     let (root, token) = (keys.root.clone(), keys.agent_token.clone());
     let worker = Bundle::Worker { spec: spec.clone(), root, token };
     for (rank, bundle) in [("manager", Bundle::Manager { spec, keys }), ("worker", worker)] {
@@ -125,7 +136,11 @@ fn service(name: &str, rank: &str, plan: &Plan, secret: &str) -> Value {
     let change = |action: &str| json!({ "Parallelism": 1, "FailureAction": action, "Monitor": seconds(5), "MaxFailureRatio": 0, "Order": "stop-first" });
     json!({
         "Name": name,
-        "Labels": { PLATFORM_LABEL: plan.platform },
+        "Labels": {
+            PLATFORM_LABEL: plan.platform,
+            DOMAIN_LABEL: plan.settings.get("AMBO_DOMAIN").cloned().unwrap_or_default(),
+            DNS_LABEL: plan.dns.to_string(),
+        },
         "TaskTemplate": {
             "ContainerSpec": {
                 "Image": plan.image,
@@ -168,6 +183,29 @@ fn environment(image: &str, mode: Mode) -> Value {
         Mode::Stop => "stop",
     };
     json!(["AMBO_ROLE=keeper".to_owned(), format!("AMBO_KEEPER_IMAGE={image}"), format!("AMBO_KEEPER_MODE={mode}")])
+}
+
+/// What was said about DNS when the platform was installed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Installed {
+    /// The platform's domain; not known of a platform that was installed before this was noted.
+    pub domain: Option<String>,
+    /// Whether the nodes answer DNS for it.
+    pub dns: bool,
+}
+
+/// Looks up what was said about DNS.
+///
+/// # Errors
+/// When there is no platform, or the engine does not answer.
+pub async fn installed(swarm: &Swarm) -> Result<Installed, InstallError> {
+    let services = services(swarm).await?;
+    let label =
+        |name: &str| services.iter().find_map(|service| service.spec["Labels"][name].as_str().map(str::to_owned));
+    Ok(Installed {
+        domain: label(DOMAIN_LABEL).filter(|domain| !domain.is_empty()),
+        dns: label(DNS_LABEL).as_deref() == Some("true"),
+    })
 }
 
 /// Gives all keepers another image, or another mode, and waits until every node has come along.

@@ -246,6 +246,7 @@ async fn look(component: &Component, node: &NodeFacts, run: &Path) -> Result<(),
         "etcd" => connect(node.address, ETCD_PORTS.0).await,
         "controller" => connect(local, LINK_PORT).await,
         "agent" => connect(local, port(component, "AMBO_LISTEN_API", 7080)).await,
+        "dns" => connect(dns_ip(component).unwrap_or(local), port(component, "AMBO_LISTEN_DNS", 53)).await,
         _ => {
             let socket = run.join("dial.sock");
             let connected = UnixStream::connect(&socket).await;
@@ -265,8 +266,16 @@ async fn connect(ip: IpAddr, port: u16) -> Result<(), String> {
 }
 
 fn port(component: &Component, variable: &str, default: u16) -> u16 {
-    let address = component.env.get(variable).and_then(|address| address.parse::<SocketAddr>().ok());
-    address.map_or(default, |address| address.port())
+    address(component, variable).map_or(default, |address| address.port())
+}
+
+/// Where DNS is answered, if not everywhere: beside a resolver of the machine's own.
+fn dns_ip(component: &Component) -> Option<IpAddr> {
+    address(component, "AMBO_LISTEN_DNS").map(|address| address.ip()).filter(|ip| !ip.is_unspecified())
+}
+
+fn address(component: &Component, variable: &str) -> Option<SocketAddr> {
+    component.env.get(variable).and_then(|address| address.parse().ok())
 }
 
 /// What the engine knows of its node.

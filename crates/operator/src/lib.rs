@@ -11,6 +11,7 @@
 pub mod bundle;
 pub mod component;
 mod container;
+pub mod dns;
 pub mod engine;
 pub mod files;
 pub mod install;

@@ -11,6 +11,8 @@ pub(crate) enum PlatformCommand {
     Stop(PlatformChange),
     /// Show every component and node, and what to do about what is not well
     Status(PlatformStatus),
+    /// Print the DNS records that lead users to the nodes
+    Dns(PlatformDns),
     /// Go from node to node with a new image; goes back by itself when a node does not become healthy
     Upgrade(PlatformUpgrade),
     /// Take the platform off the swarm; its data stays on the nodes
@@ -51,6 +53,23 @@ pub(crate) struct PlatformInstall {
     /// A setting of ambod, as `ambod settings` lists them: build-minutes=60
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Answer DNS for the domain on every node's port 53, with the nodes that are well
+    #[arg(long)]
+    pub(crate) dns: bool,
+}
+
+/// Arguments of `platform dns`.
+#[derive(Debug, Args)]
+pub(crate) struct PlatformDns {
+    /// A manager's engine: unix:///path, tcp://HOST:PORT or ssh://USER@HOST
+    #[arg(long, env = "DOCKER_HOST", value_name = "ADDRESS", hide_env_values = true)]
+    pub(crate) engine: Option<String>,
+    /// The domain, if not the platform's own
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+    /// Where users reach the platform, if not at its nodes: a load balancer's address
+    #[arg(long, value_name = "IP")]
+    pub(crate) address: Vec<std::net::IpAddr>,
 }
 
 /// Arguments of `platform start`, `stop` and `uninstall`.

@@ -1,5 +1,8 @@
 //! `platform`: the operator's tool. It talks to the engine of a swarm's manager, not to the API.
 
+mod dns;
+mod dns_records;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,6 +19,7 @@ pub(super) async fn run(context: &Context, command: PlatformCommand) -> Outcome 
         PlatformCommand::Start(args) => change(context, args, Mode::Run).await,
         PlatformCommand::Stop(args) => change(context, args, Mode::Stop).await,
         PlatformCommand::Status(args) => status_show(context, args).await,
+        PlatformCommand::Dns(args) => dns::run(context, args).await,
         PlatformCommand::Upgrade(args) => upgrade(context, args).await,
         PlatformCommand::Uninstall(args) => uninstall(context, args).await,
     }
@@ -44,7 +48,11 @@ impl From<InstallError> for Failure {
 
 /// The swarm, through the manager that is named.
 pub(super) fn swarm(manager: &ManagerArgs) -> Outcome<Swarm> {
-    let engine = engine::connect(manager.engine.as_deref());
+    swarm_at(manager.engine.as_deref())
+}
+
+fn swarm_at(engine: Option<&str>) -> Outcome<Swarm> {
+    let engine = engine::connect(engine);
     engine.map(Swarm).map_err(|error| Failure::usage(error.to_string()))
 }
 
@@ -65,6 +73,7 @@ async fn install_run(context: &Context, args: PlatformInstall) -> Outcome {
         settings: settings(&args.domain, &args.blobs, &args.set)?,
         credentials: credentials(&args.credential)?,
         store: args.store,
+        dns: args.dns,
     };
     context.printer.note("Installing: secrets and keepers, for every node of the swarm")?;
     install::install(&swarm, &plan).await?;

@@ -36,7 +36,8 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut parts = JoinSet::new();
     let relay = relay::Relay::new(leader);
-    parts.spawn(relay.clone().router(super::meeting::listen(&meeting.leader())?));
+    parts.spawn(relay.clone().component(super::meeting::listen(&meeting.leader())?, Service::Routes));
+    parts.spawn(relay.clone().component(super::meeting::listen(&meeting.nodes())?, Service::Nodes));
     parts.spawn(sockets::serve(super::meeting::listen(&meeting.sockets())?, settings.clone()));
     for (listener, service) in [
         (control.api, Service::Api),

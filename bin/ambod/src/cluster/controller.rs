@@ -8,6 +8,7 @@ mod foundation;
 mod host_keys;
 mod hub_routes;
 mod joiners;
+mod nodes;
 mod services;
 mod swarm;
 
@@ -129,18 +130,22 @@ async fn start(
 ) -> anyhow::Result<Control> {
     state::ensure_whole(&*store).await?;
     let (listeners, addresses) = ControlListeners::hidden()?;
-    let Laid { foundation, hub, joiners } = foundation::lay(settings, data, store, leadership).await?;
+    let Laid { foundation, hub, joiners, nodes } = foundation::lay(settings, data, store, leadership).await?;
     let logs = foundation.logs.clone();
     host_keys::share(foundation.store.as_ref(), data.path()).await?;
     let platform = Platform::assemble(settings, data.path(), foundation, listeners).await?;
     // Routers first: they hear of the new table at once, and what drains is drained everywhere.
-    services.routers_serve(hub, logs);
+    services.routers_serve(hub, logs, nodes.subscribe());
     platform.controller.recover().await.context("put right what the last leader left behind")?;
     platform.controller.routes_prepare(ROUTES_PATIENCE).await;
     let mut control = platform.start(drain);
     let accepting = control.accepting();
     control.add("routers' networks", async move {
         let _ = accepting.run_until_cancelled(joiners.sweep()).await;
+    });
+    let accepting = control.accepting();
+    control.add("list of nodes", async move {
+        let _ = accepting.run_until_cancelled(nodes.follow()).await;
     });
     services.clients_serve(addresses);
     Ok(control)

@@ -31,6 +31,11 @@ impl Meeting {
         self.0.join("leader.sock")
     }
 
+    /// The agent's: a stream to the leader, for whoever answers DNS.
+    pub(crate) fn nodes(&self) -> PathBuf {
+        self.0.join("nodes.sock")
+    }
+
     /// The router's: connections to instances, for the controller on the same node.
     pub(crate) fn dial(&self) -> PathBuf {
         self.0.join("dial.sock")

@@ -126,7 +126,13 @@ pub(crate) fn addresses(answer: &Message) -> Vec<IpAddr> {
 }
 
 pub(crate) fn router(number: u8, probe: SocketAddr) -> ListedRouter {
-    ListedRouter { label: format!("n{number}"), probe, addresses: vec![public(number)], is_leaving: false }
+    ListedRouter {
+        label: format!("n{number}"),
+        probe,
+        addresses: vec![public(number)],
+        is_name_server: true,
+        is_leaving: false,
+    }
 }
 
 pub(crate) fn public(number: u8) -> IpAddr {

@@ -7,7 +7,9 @@
 mod follower;
 mod hub;
 mod message;
+mod nodes;
 
 pub use follower::{Backlog, Routed, follow};
 pub use hub::{Hub, LinesSink};
 pub use message::RoutedCertificate;
+pub use nodes::{RoutedNode, nodes_hear, nodes_tell};

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be made is a failed test")]
 
 mod leaders;
+mod nodes;
 mod routing;
 mod streams;
 

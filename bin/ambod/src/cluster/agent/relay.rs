@@ -42,12 +42,12 @@ impl Relay {
         }
     }
 
-    /// Passes the router's conversation with the leader on, for as long as it is polled.
-    pub(super) async fn router(self, listener: UnixListener) {
+    /// Passes a component's conversation with the leader on, for as long as it is polled.
+    pub(super) async fn component(self, listener: UnixListener, service: Service) {
         loop {
             let stream = meeting::accept(&listener).await;
-            let passed = pass(self.leader.clone(), stream, Opening { service: Service::Routes, client: None });
-            // Not waited for at the end: the router takes up the conversation with the next agent.
+            let passed = pass(self.leader.clone(), stream, Opening { service, client: None });
+            // Not waited for at the end: the component takes up the conversation with the next agent.
             tokio::spawn(passed);
         }
     }

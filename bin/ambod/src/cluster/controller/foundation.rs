@@ -16,6 +16,7 @@ use super::dialer::RouterDialer;
 use super::engines::ClusterEngines;
 use super::hub_routes::HubRoutes;
 use super::joiners::RouterJoiners;
+use super::nodes::SwarmNodes;
 use crate::certificate::PlatformCertificate;
 use crate::cluster::enrolment;
 use crate::cluster::identity::identity;
@@ -37,6 +38,8 @@ pub(super) struct Laid {
     /// Through which routers are steered.
     pub(super) hub: Arc<Hub>,
     pub(super) joiners: RouterJoiners,
+    /// To whom users may be sent.
+    pub(super) nodes: SwarmNodes,
 }
 
 /// Lays it for a leader.
@@ -53,6 +56,7 @@ pub(super) async fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>,
     let routes_besides = enrolment::routes(data.authority()?, data.agent_token()?);
     let client = LinkClient::new(identity(settings)?);
     let engines = ClusterEngines::new(engine.clone(), settings.node.clone(), client, settings.listen_agent.port());
+    let nodes = SwarmNodes::new(engines.swarm());
     let joiners = RouterJoiners::new(engines.clone(), data.platform_id()?);
     let scheduler =
         super::swarm::scheduler(settings, data, &engines, joiners.clone(), &registry_login, led.term).await?;
@@ -70,7 +74,7 @@ pub(super) async fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>,
         clients: Clients::Proxied,
         routes_besides,
     };
-    Ok(Laid { foundation, hub, joiners })
+    Ok(Laid { foundation, hub, joiners, nodes })
 }
 
 /// The same in every controller, and for as long as the platform has its key: an engine that pulls in an hour still has what a

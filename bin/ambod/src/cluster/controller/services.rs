@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ambo_link::routing::{Hub, LinesSink};
+use ambo_link::routing::{Hub, LinesSink, RoutedNode, nodes_tell};
 use ambo_link::{Accepted, Refusal, Service, Services};
 use ambo_logs::LogStore;
 use ambo_model::LogLine;
@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use parking_lot::RwLock;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::listeners::ControlAddresses;
 
@@ -25,12 +26,13 @@ pub(super) struct ControllerServices {
 struct Routers {
     hub: Arc<Hub>,
     logs: Arc<LogStore>,
+    nodes: watch::Receiver<Vec<RoutedNode>>,
 }
 
 impl ControllerServices {
-    /// From now on routers are steered.
-    pub(super) fn routers_serve(&self, hub: Arc<Hub>, logs: Arc<LogStore>) {
-        *self.routers.write() = Some(Routers { hub, logs });
+    /// From now on routers are steered, and whoever answers DNS is told of them.
+    pub(super) fn routers_serve(&self, hub: Arc<Hub>, logs: Arc<LogStore>, nodes: watch::Receiver<Vec<RoutedNode>>) {
+        *self.routers.write() = Some(Routers { hub, logs, nodes });
     }
 
     /// From now on clients are served.
@@ -51,7 +53,7 @@ impl ControllerServices {
             Service::Ssh => Some(addresses.ssh),
             Service::Registry => Some(addresses.registry),
             Service::Rendezvous => Some(addresses.rendezvous),
-            Service::Routes | Service::Engine => None,
+            Service::Routes | Service::Nodes | Service::Engine => None,
         }
     }
 
@@ -64,6 +66,17 @@ impl ControllerServices {
         tracing::info!(node, "a router has come");
         if let Err(error) = routers.hub.serve(&node, stream, &KeptLines(&routers.logs)).await {
             tracing::info!(node, %error, "a router has gone");
+        }
+    }
+
+    async fn nodes_serve(&self, accepted: Accepted) {
+        let Some(routers) = self.routers.read().clone() else {
+            return accepted.refuse(Refusal::Standby { leader: None }).await;
+        };
+        let node = accepted.peer.node.clone();
+        let Ok(stream) = accepted.take().await else { return };
+        if let Err(error) = nodes_tell(stream, routers.nodes).await {
+            tracing::info!(node, %error, "its DNS has gone");
         }
     }
 
@@ -99,6 +112,7 @@ impl Services for ControllerServices {
         }
         match accepted.opening.service {
             Service::Routes => self.router_serve(accepted).await,
+            Service::Nodes => self.nodes_serve(accepted).await,
             Service::Engine => accepted.refuse(Refusal::Forbidden).await,
             Service::Api | Service::Ssh | Service::Registry | Service::Rendezvous => self.client_serve(accepted).await,
         }
