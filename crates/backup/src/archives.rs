@@ -54,8 +54,8 @@ impl Archives {
     pub async fn write(&self, backup: Backup) -> Result<(ArchiveListed, Findings), BackupError> {
         let name = ArchiveName::new(&backup.header.platform, backup.header.made_at);
         let key = name.to_string();
-        let (findings, size) =
-            backup.stream_to(|archive| async move { self.bucket.put_stream(&key, archive).await }).await?;
+        let put = |archive| async move { self.bucket.put_stream(&key, archive).await };
+        let (findings, size) = backup.stream_to(put).await?;
         Ok((ArchiveListed { name, size: ByteSize::bytes(size) }, findings))
     }
 
@@ -112,5 +112,24 @@ impl Archives {
     /// When the bucket fails.
     pub async fn tidy(&self, cutoff: Timestamp) -> Result<u64, ArchivesError> {
         Ok(self.bucket.tidy(cutoff).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::restore::{Targets, restore};
+    use crate::{Unlock, verify};
+
+    fn may_move<T: Send>(_: T) {}
+
+    /// Compiled, never called.
+    #[allow(dead_code, reason = "states that everything here can run as a task")]
+    fn everything_may_move_to_another_thread(archives: &Archives, backup: &Backup, unlock: &Unlock, targets: &Targets) {
+        may_move(archives.write(backup.clone()));
+        may_move(archives.expire(Retention::default()));
+        may_move(async { backup.clone().write_to(&mut tokio::io::sink()).await });
+        may_move(verify(tokio::io::empty(), unlock.clone()));
+        may_move(restore(tokio::io::empty(), unlock.clone(), targets));
     }
 }

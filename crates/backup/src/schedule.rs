@@ -25,6 +25,13 @@ pub enum Schedule {
     Every(Duration),
 }
 
+impl Default for Schedule {
+    /// Daily at 3.
+    fn default() -> Self {
+        Self::Daily { at: Time::constant(3, 0, 0, 0) }
+    }
+}
+
 /// Not a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -159,7 +159,8 @@ impl<'a> Changes<'a> {
     }
 
     /// Looks up which of the keys that were set go with a lease. `false`: some are gone by now.
-    async fn leases_look_up(&self, known: &mut HashMap<String, (Revision, bool)>) -> Result<bool, StoreError> {
+    // Not by a shared reference, which a watch that other threads may hold does not allow.
+    async fn leases_look_up(&mut self, known: &mut HashMap<String, (Revision, bool)>) -> Result<bool, StoreError> {
         let mut all_there = true;
         for (key, change) in self.latest.iter().filter(|(key, change)| change.value.is_some() && *key != MARK) {
             if known.get(key).is_some_and(|(revision, _)| *revision == change.revision) {

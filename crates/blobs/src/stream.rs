@@ -4,7 +4,7 @@
 use std::io;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::{MultipartId, ObjectStoreExt, PutPayload, WriteMultipart};
 
@@ -117,13 +117,14 @@ impl Bucket {
     {
         let begun = self.parts_begin(parts, key).await?;
         let unreadable = |error: io::Error| self.failed("read what is to be", key, error);
-        let rest = futures::stream::try_unfold(content, async |content| {
+        let rest = futures::stream::try_unfold(content, |content| async move {
             Ok(content.next().await?.filter(|part| part.bytes > 0).map(|part| (part, content)))
         });
         let all = futures::stream::once(async { Ok(first) }).chain(rest.map_err(unreadable)).enumerate();
         let upload = &begun.upload;
         let sent = all.map(|(number, part)| async move { self.part_send(parts, key, upload, number, part?).await });
-        let sent = sent.buffered(PARTS_OF_A_FILE_AT_A_TIME).try_collect().await;
+        // Boxed, or the compiler cannot see that it may move to another thread.
+        let sent = sent.buffered(PARTS_OF_A_FILE_AT_A_TIME).try_collect::<Vec<_>>().boxed().await;
         self.parts_end(parts, key, begun, sent).await
     }
 

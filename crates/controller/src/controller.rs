@@ -113,6 +113,11 @@ impl Controller {
         self.vault.derive_key(purpose)
     }
 
+    /// Waits until the deploys that are under way now have ended, at most so long. Whether they have.
+    pub async fn deploys_settle(&self, wait: std::time::Duration) -> bool {
+        self.deploys.settle(wait).await
+    }
+
     /// What the engine says of itself.
     ///
     /// # Errors

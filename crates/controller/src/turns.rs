@@ -63,6 +63,16 @@ impl Turns {
         TurnGuard { holder, _queue: queue }
     }
 
+    /// Waits until everybody who holds a turn now has ended it, at most so long. Whether they have.
+    pub(crate) async fn settle(&self, wait: Duration) -> bool {
+        let held: Vec<_> = {
+            let apps = self.apps.lock();
+            apps.values().filter(|turn| turn.holder.lock().is_some()).map(|turn| turn.queue.clone()).collect()
+        };
+        let ended = held.into_iter().map(|queue| async move { drop(queue.lock().await) });
+        tokio::time::timeout(wait, futures::future::join_all(ended)).await.is_ok()
+    }
+
     /// Waits at most so long; then says who holds it.
     pub(crate) async fn take_within(&self, app: AppId, who: &str, wait: Duration) -> Result<TurnGuard, Option<Holder>> {
         match tokio::time::timeout(wait, self.take(app, who)).await {
@@ -85,6 +95,16 @@ mod tests {
         drop(first);
         assert!(turns.take_within(app, "a push by bob", Duration::from_secs(1)).await.is_ok());
         assert_eq!(turns.holder(app), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_at_it_is_waited_for_and_nobody_else() {
+        let (turns, app) = (Arc::new(Turns::default()), AppId::new());
+        assert!(turns.settle(Duration::from_secs(1)).await, "nobody is");
+        let first = turns.take(app, "a push by ann").await;
+        assert!(!turns.settle(Duration::from_secs(1)).await);
+        let (settled, ended) = tokio::join!(turns.settle(Duration::from_secs(1)), async { drop(first) });
+        assert_eq!((settled, ended), (true, ()));
     }
 
     #[tokio::test]
