@@ -7,5 +7,6 @@ pub(crate) mod enrolment;
 pub(crate) mod identity;
 pub(crate) mod keeper;
 pub(crate) mod meeting;
+pub(crate) mod members;
 pub(crate) mod router;
 pub(crate) mod sockets;

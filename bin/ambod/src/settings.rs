@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use ambo_backup::{Retention, Schedule};
 use ambo_model::{ByteSize, Hostname};
 use anyhow::{Context, bail};
 
@@ -244,6 +245,20 @@ settings! {
     store_user: String = String::new(), "AMBO_STORE_USER";
     /// Where images and repositories are: empty for the data directory, or disk:/path, s3://bucket/prefix, azure://container, gs://bucket
     blobs: String = String::new(), "AMBO_BLOBS";
+    /// Where the platform keeps backups of itself: disk:/path, s3://bucket/prefix, azure://container, gs://bucket; empty for none
+    backup_to: String = String::new(), "AMBO_BACKUP_TO";
+    /// When it makes them: daily 03:00 (UTC), or every 6h
+    backup_every: Schedule = Schedule::default(), "AMBO_BACKUP_EVERY";
+    /// Which it keeps: 3,7d,4w is the newest 3, and the newest of each of 7 days and of 4 weeks
+    backup_keep: Retention = Retention::default(), "AMBO_BACKUP_KEEP";
+    /// Who can open backups, as in age1…,age1…; empty for whoever knows the passphrase in AMBO_BACKUP_PASSPHRASE
+    backup_recipients: String = String::new(), "AMBO_BACKUP_RECIPIENTS";
+    /// In a cluster: whether etcd's members are on the managers, and come and go with them: true or false
+    store_members: bool = false, "AMBO_STORE_MEMBERS";
+    /// In a cluster: how many managers there are to be, an odd number: 3 bear the loss of one, 5 of two
+    managers: u32 = 3, "AMBO_MANAGERS";
+    /// In a cluster: seconds after which a manager that is down counts as lost, and another node takes its place
+    node_lost_seconds: u32 = 600, "AMBO_NODE_LOST_SECONDS";
     /// In a cluster: this node's id, as the engine has it
     node: String = String::new(), "AMBO_NODE";
     /// In a cluster: directory with node.crt, node.key and ca.crt, which the platform's machines know each other by

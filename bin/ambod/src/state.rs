@@ -23,10 +23,24 @@ pub(crate) fn open(settings: &Settings, data: &Path) -> anyhow::Result<Arc<dyn S
     open_at(&place, settings)
 }
 
+/// The etcd that the settings name, if they name one.
+pub(crate) fn etcd(settings: &Settings) -> anyhow::Result<Option<EtcdSettings>> {
+    match settings.store.as_str() {
+        named if named.starts_with("etcd://") => Ok(Some(with_login(named.parse()?, settings)?)),
+        _ => Ok(None),
+    }
+}
+
+fn with_login(etcd: EtcdSettings, settings: &Settings) -> anyhow::Result<EtcdSettings> {
+    Ok(EtcdSettings { tls: tls(settings)?, user: user(settings)?, ..etcd })
+}
+
 /// Refuses a state that was moved here half. A platform that began on it would take the rest for gone, and remove it.
 pub(crate) async fn ensure_whole(store: &dyn Store) -> anyhow::Result<()> {
     if is_unfinished(store).await.context("read the state")? {
-        bail!("the state is unfinished: a move to it was interrupted; repeat `ambod store migrate` as it was called");
+        bail!(
+            "the state is unfinished: a move or a restore to it was interrupted; repeat `ambod store migrate` or `ambod restore` as it was called"
+        );
     }
     Ok(())
 }
@@ -68,10 +82,7 @@ impl fmt::Display for Place {
 fn open_at(place: &Place, settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
     match place {
         Place::File(path) => Ok(Arc::new(SqliteStore::open(path).context("open the state")?)),
-        Place::Etcd(etcd) => {
-            let etcd = EtcdSettings { tls: tls(settings)?, user: user(settings)?, ..etcd.clone() };
-            Ok(Arc::new(EtcdStore::new(etcd)))
-        }
+        Place::Etcd(etcd) => Ok(Arc::new(EtcdStore::new(with_login(etcd.clone(), settings)?))),
     }
 }
 

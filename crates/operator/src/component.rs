@@ -1,9 +1,10 @@
 //! The components of a node: which, and how each is run. Pure.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::bundle::{Bundle, Keys, Spec};
+use crate::etcd::Beginning;
 
 /// Where components keep what outlives them, on every node.
 pub const DATA: &str = "/var/lib/ambo";
@@ -31,6 +32,10 @@ pub struct NodeFacts {
     pub address: IpAddr,
     /// The addresses of the swarm's managers.
     pub managers: Vec<IpAddr>,
+    /// How the member of etcd on it began, if it has one.
+    pub etcd: Option<Beginning>,
+    /// The addresses of the members of etcd that vote.
+    pub voters: Vec<IpAddr>,
 }
 
 /// A component of a node: a container to be.
@@ -71,9 +76,7 @@ pub fn components(bundle: &Bundle, node: &NodeFacts, image: &str) -> Vec<Compone
     let spec = bundle.spec();
     let mut components = Vec::new();
     if let Bundle::Manager { keys, .. } = bundle {
-        if spec.etcd.iter().any(|member| member.node == node.id) {
-            components.push(etcd(spec, node));
-        }
+        components.extend(node.etcd.as_ref().map(|beginning| etcd(spec, node, beginning)));
         components.push(agent(spec, node));
         components.push(router(spec, node));
         components.push(controller(spec, keys, node));
@@ -88,11 +91,9 @@ pub fn components(bundle: &Bundle, node: &NodeFacts, image: &str) -> Vec<Compone
     components
 }
 
-fn etcd(spec: &Spec, node: &NodeFacts) -> Component {
+fn etcd(spec: &Spec, node: &NodeFacts, beginning: &Beginning) -> Component {
     let (client, peer) = ETCD_PORTS;
     let (address, dir) = (node.address, format!("{DATA}/etcd"));
-    let cluster: Vec<String> =
-        spec.etcd.iter().map(|member| format!("{}=https://{}:{peer}", member.node, member.address)).collect();
     let mut words = vec!["etcd".to_owned()];
     for (flag, value) in [
         ("name", node.id.clone()),
@@ -101,9 +102,9 @@ fn etcd(spec: &Spec, node: &NodeFacts) -> Component {
         ("advertise-client-urls", format!("https://{address}:{client}")),
         ("listen-peer-urls", format!("https://{address}:{peer}")),
         ("initial-advertise-peer-urls", format!("https://{address}:{peer}")),
-        ("initial-cluster", cluster.join(",")),
+        ("initial-cluster", beginning.cluster.clone()),
         ("initial-cluster-token", spec.platform.clone()),
-        ("initial-cluster-state", "new".to_owned()),
+        ("initial-cluster-state", beginning.state.clone()),
         ("auto-compaction-mode", "periodic".to_owned()),
         ("auto-compaction-retention", ETCD_HISTORY.to_owned()),
         ("quota-backend-bytes", ETCD_BYTES_MAX.to_string()),
@@ -131,6 +132,7 @@ fn controller(spec: &Spec, keys: &Keys, node: &NodeFacts) -> Component {
     env.insert("AMBO_IDENTITY".to_owned(), format!("{DATA}/controller/identity"));
     env.insert("AMBO_STORE".to_owned(), store(spec, node));
     if spec.store.is_none() {
+        env.insert("AMBO_STORE_MEMBERS".to_owned(), "true".to_owned());
         for (variable, file) in
             [("AMBO_STORE_CA", "ca.crt"), ("AMBO_STORE_CERTIFICATE", "node.crt"), ("AMBO_STORE_KEY", "node.key")]
         {
@@ -153,10 +155,9 @@ fn store(spec: &Spec, node: &NodeFacts) -> String {
     if let Some(store) = &spec.store {
         return store.clone();
     }
-    let (near, far): (Vec<_>, Vec<_>) = spec.etcd.iter().partition(|member| member.node == node.id);
-    let members: Vec<String> =
-        near.iter().chain(&far).map(|member| format!("{}:{}", member.address, ETCD_PORTS.0)).collect();
-    format!("etcd://{}", members.join(","))
+    let (near, far): (Vec<IpAddr>, Vec<IpAddr>) = node.voters.iter().partition(|address| **address == node.address);
+    let members = near.into_iter().chain(far).map(|address| SocketAddr::new(address, ETCD_PORTS.0).to_string());
+    format!("etcd://{}", members.collect::<Vec<_>>().join(","))
 }
 
 fn agent(spec: &Spec, node: &NodeFacts) -> Component {
@@ -235,7 +236,6 @@ mod tests {
     use ambo_model::Secret;
 
     use super::*;
-    use crate::bundle::EtcdMember;
 
     fn facts() -> NodeFacts {
         let address = |text: &str| text.parse().unwrap();
@@ -244,18 +244,20 @@ mod tests {
             name: "n2".to_owned(),
             address: address("10.0.0.2"),
             managers: vec![address("10.0.0.2"), address("10.0.0.1")],
+            etcd: Some(Beginning {
+                member: None,
+                cluster: "two=https://10.0.0.2:2380".to_owned(),
+                state: "new".to_owned(),
+            }),
+            voters: vec![address("10.0.0.1"), address("10.0.0.2")],
         }
     }
 
     fn spec() -> Spec {
-        let member =
-            |node: &str, address: &str| EtcdMember { node: node.to_owned(), address: address.parse().unwrap() };
         Spec {
             platform: "0123456789".to_owned(),
             settings: [("AMBO_DOMAIN".to_owned(), "example.com".to_owned())].into(),
-            etcd: vec![member("one", "10.0.0.1"), member("two", "10.0.0.2")],
-            store: None,
-            dns: false,
+            ..Spec::default()
         }
     }
 

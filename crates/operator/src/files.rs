@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,9 +10,12 @@ use std::time::Duration;
 use ambo_link::authority::{AuthorityError, Issued};
 use ambo_link::{Authority, Peer, Role};
 use ambo_model::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::bundle::{Keys, Spec};
 use crate::component::NodeFacts;
+use crate::etcd::Beginning;
 
 /// How long a certificate is good.
 const LIFE: Duration = Duration::from_secs(397 * 24 * 60 * 60);
@@ -22,7 +26,7 @@ const RENEWAL: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
     /// The disk.
-    #[error("write {path}")]
+    #[error("read or write {path}")]
     Io {
         /// Which file.
         path: String,
@@ -94,6 +98,88 @@ impl Files {
         Ok(())
     }
 
+    /// How this node's member of etcd began, if it did.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn member_began(&self) -> Result<Option<Beginning>, FilesError> {
+        self.read_json("etcd/began.json")
+    }
+
+    /// Notes how the member begins. One that joins others finds nothing of a member that was here before.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn member_begin(&self, beginning: &Beginning) -> Result<(), FilesError> {
+        let data = self.0.join("etcd/data");
+        if beginning.member.is_some() {
+            match fs::remove_dir_all(&data) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&data, error)),
+                _ => {}
+            }
+        }
+        self.write_json("etcd/began.json", beginning)
+    }
+
+    /// Who voted when etcd was last asked, if it ever was.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn voters(&self) -> Result<Option<Vec<IpAddr>>, FilesError> {
+        self.read_json("etcd/voters.json")
+    }
+
+    /// Notes who votes.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn voters_lay(&self, voters: &[IpAddr]) -> Result<(), FilesError> {
+        self.write_json("etcd/voters.json", voters)
+    }
+
+    /// The directory of the certificate that members of etcd know each other by.
+    #[must_use]
+    pub fn member_certificate(&self) -> PathBuf {
+        self.0.join("etcd")
+    }
+
+    /// Removes the keys that only a manager may have. Data stays: without them it says nothing.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn manager_clear(&self) -> Result<(), FilesError> {
+        for name in ["controller/master.key", "controller/agents.token", "controller/tls/ca.key", "etcd/node.key"] {
+            self.remove(name)?;
+        }
+        for name in ["controller/identity", "controller/etcd"] {
+            self.remove(&format!("{name}/node.key"))?;
+        }
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), FilesError> {
+        let path = self.0.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, FilesError> {
+        let path = self.0.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(&path, error.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(&path, error)),
+        }
+    }
+
+    fn write_json<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), FilesError> {
+        let path = self.0.join(name);
+        let text = serde_json::to_string(value).map_err(|error| failed(&path, error.into()))?;
+        self.write(&path, &text)
+    }
+
     fn identity_lay(
         &self,
         directory: &str,
@@ -136,7 +222,7 @@ pub fn life() -> Duration {
 fn is_good(directory: &Path, root: &str, now: Timestamp) -> bool {
     let ends: i64 = fs::read_to_string(directory.join("ends")).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     let is_of_root = fs::read_to_string(directory.join("ca.crt")).is_ok_and(|known| known == root);
-    is_of_root && ends > seconds(now + RENEWAL)
+    is_of_root && directory.join("node.key").exists() && ends > seconds(now + RENEWAL)
 }
 
 fn seconds(at: Timestamp) -> i64 {
@@ -183,7 +269,8 @@ mod tests {
             dns: false,
         };
         let address = "10.0.0.1".parse().unwrap();
-        let node = NodeFacts { id: "one".to_owned(), name: "n1".to_owned(), address, managers: vec![address] };
+        let (id, name) = ("one".to_owned(), "n1".to_owned());
+        let node = NodeFacts { id, name, address, managers: vec![address], etcd: None, voters: vec![address] };
         files.manager_lay(&spec, &keys, &node, now).unwrap();
         let chain = || fs::read_to_string(dir.path().join("agent/identity/node.crt")).unwrap();
         let first = chain();

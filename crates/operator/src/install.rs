@@ -25,6 +25,8 @@ const DNS_LABEL: &str = "ambo.dns";
 /// How often nodes say that they are alive: one is counted as down after three times that. A node that is away for 3 s was last
 /// heard of 4.7 s ago at worst, and nothing of it is moved.
 pub const HEARTBEAT: Duration = Duration::from_millis(1700);
+/// So many managers there are to be at least, once there are machines for them.
+const MANAGERS_MIN: usize = 3;
 /// Most members of etcd that an installation begins with.
 const MEMBERS_MAX: usize = 5;
 /// Pause between two looks.
@@ -93,9 +95,11 @@ pub async fn install(swarm: &Swarm, plan: &Plan) -> Result<(), InstallError> {
     let mut keys = Keys::generate(&plan.platform)?;
     keys.credentials.clone_from(&plan.credentials);
     let etcd = if plan.store.is_none() { members(&nodes) } else { Vec::new() };
+    let mut settings = plan.settings.clone();
+    settings.entry("AMBO_MANAGERS".to_owned()).or_insert_with(|| etcd.len().max(MANAGERS_MIN).to_string());
     let spec = Spec {
         platform: plan.platform.clone(),
-        settings: plan.settings.clone(),
+        settings,
         etcd,
         store: plan.store.clone(),
         dns: plan.dns,

@@ -1,5 +1,7 @@
 //! A keeper: makes the components of its node be there, as they should be, and says whether they are well.
 
+mod member;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ use crate::bundle::Bundle;
 use crate::component::{Component, ETCD_PORTS, Handover, LINK_PORT, NodeFacts, components};
 use crate::container::{COMPONENT_LABEL, DIGEST_LABEL, body, digest, name};
 use crate::files::{Files, FilesError};
+use crate::membership::Member;
 
 /// How long a component that was just started may take to be well.
 const WELL_DURATION_MAX: Duration = Duration::from_secs(90);
@@ -64,6 +67,13 @@ pub trait Enrolment: std::fmt::Debug + Send + Sync + 'static {
     async fn enrol(&self, node: &NodeFacts, root: &str, token: &Secret) -> Result<Issued, String>;
 }
 
+/// Asks etcd who its members are.
+#[async_trait]
+pub trait Membership: std::fmt::Debug + Send + Sync + 'static {
+    /// Asks the members at these addresses, with the certificate in this directory; `None` when none of them can know.
+    async fn list(&self, at: &[IpAddr], certificate: &Path) -> Option<Vec<Member>>;
+}
+
 /// What a keeper is given.
 #[derive(Debug)]
 pub struct KeeperSettings {
@@ -79,6 +89,8 @@ pub struct KeeperSettings {
     pub run: PathBuf,
     /// The way to a worker's certificate.
     pub enrolment: Box<dyn Enrolment>,
+    /// The way to etcd's members.
+    pub membership: Box<dyn Membership>,
 }
 
 /// Keeps the components of one node.
@@ -97,13 +109,20 @@ impl Keeper {
     /// # Errors
     /// When something cannot be made, or does not work.
     pub async fn round(&self) -> Result<(), KeeperError> {
-        let node = facts(&self.0.engine).await?;
+        let mut node = facts(&self.0.engine).await?;
         self.files_lay(&node).await?;
+        if let Bundle::Manager { spec, .. } = &self.0.bundle {
+            self.member_settle(spec, &mut node).await?;
+        }
         let wanted = components(&self.0.bundle, &node, &self.image_id().await?);
         for component in &wanted {
             self.ensure(component, &node).await?;
         }
-        self.remove_others(&wanted).await
+        self.remove_others(&wanted).await?;
+        if matches!(self.0.bundle, Bundle::Worker { .. }) {
+            self.0.files.manager_clear()?;
+        }
+        Ok(())
     }
 
     /// Removes the components, whose data stays.
@@ -296,6 +315,8 @@ pub async fn facts(engine: &Engine) -> Result<NodeFacts, KeeperError> {
         name: info.name.unwrap_or_default(),
         address,
         managers,
+        etcd: None,
+        voters: Vec::new(),
     })
 }
 

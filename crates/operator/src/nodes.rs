@@ -29,6 +29,8 @@ pub enum Change {
     },
     /// `active`, `pause` or `drain`.
     Availability(&'static str),
+    /// `manager` or `worker`.
+    Role(&'static str),
 }
 
 /// With what another machine joins as a worker.
@@ -66,6 +68,7 @@ pub async fn change(swarm: &Swarm, id: &str, changes: &[Change]) -> Result<(), E
                     labels.remove(key);
                 }
             }
+            Change::Role(role) => spec["Role"] = json!(role),
             Change::Availability(availability) => spec["Availability"] = json!(availability),
         }
     }

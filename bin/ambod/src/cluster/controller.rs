@@ -8,6 +8,7 @@ mod foundation;
 mod host_keys;
 mod hub_routes;
 mod joiners;
+mod membership;
 mod nodes;
 mod services;
 mod swarm;
@@ -130,7 +131,7 @@ async fn start(
 ) -> anyhow::Result<Control> {
     state::ensure_whole(&*store).await?;
     let (listeners, addresses) = ControlListeners::hidden()?;
-    let Laid { foundation, hub, joiners, nodes } = foundation::lay(settings, data, store, leadership).await?;
+    let Laid { foundation, hub, joiners, nodes, membership } = foundation::lay(settings, data, store, leadership).await?;
     let logs = foundation.logs.clone();
     host_keys::share(foundation.store.as_ref(), data.path()).await?;
     let platform = Platform::assemble(settings, data.path(), foundation, listeners).await?;
@@ -146,6 +147,10 @@ async fn start(
     let accepting = control.accepting();
     control.add("list of nodes", async move {
         let _ = accepting.run_until_cancelled(nodes.follow()).await;
+    });
+    let accepting = control.accepting();
+    control.add("managers and members of etcd", async move {
+        let _ = accepting.run_until_cancelled(membership.keep()).await;
     });
     services.clients_serve(addresses);
     Ok(control)

@@ -4,6 +4,7 @@
 //! error, and an upgrade that brought it is taken back. Later faults are waited out, and told by [`healthy`].
 
 mod enrolment;
+mod membership;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -15,6 +16,7 @@ use ambo_operator::{Bundle, Keeper, KeeperSettings, files};
 use anyhow::{Context, bail};
 
 use self::enrolment::ByManagers;
+use self::membership::OfEtcd;
 use crate::one_machine::engine_settings;
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -46,6 +48,7 @@ fn keeper(settings: &Settings) -> anyhow::Result<Keeper> {
     Ok(Keeper::new(KeeperSettings {
         engine: Engine::connect(engine_settings(settings)?)?,
         enrolment: Box::new(ByManagers::of(&bundle)),
+        membership: Box::new(OfEtcd),
         bundle,
         image: settings.keeper_image.clone(),
         files: files::Files::at(data),

@@ -16,6 +16,7 @@ use super::dialer::RouterDialer;
 use super::engines::ClusterEngines;
 use super::hub_routes::HubRoutes;
 use super::joiners::RouterJoiners;
+use super::membership::Membership;
 use super::nodes::SwarmNodes;
 use crate::certificate::PlatformCertificate;
 use crate::cluster::enrolment;
@@ -40,6 +41,7 @@ pub(super) struct Laid {
     pub(super) joiners: RouterJoiners,
     /// To whom users may be sent.
     pub(super) nodes: SwarmNodes,
+    pub(super) membership: Membership,
 }
 
 /// Lays it for a leader.
@@ -57,6 +59,7 @@ pub(super) async fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>,
     let client = LinkClient::new(identity(settings)?);
     let engines = ClusterEngines::new(engine.clone(), settings.node.clone(), client, settings.listen_agent.port());
     let nodes = SwarmNodes::new(engines.swarm());
+    let membership = Membership::new(settings, engines.swarm())?;
     let joiners = RouterJoiners::new(engines.clone(), data.platform_id()?);
     let scheduler =
         super::swarm::scheduler(settings, data, &engines, joiners.clone(), &registry_login, led.term).await?;
@@ -74,7 +77,7 @@ pub(super) async fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>,
         clients: Clients::Proxied,
         routes_besides,
     };
-    Ok(Laid { foundation, hub, joiners, nodes })
+    Ok(Laid { foundation, hub, joiners, nodes, membership })
 }
 
 /// The same in every controller, and for as long as the platform has its key: an engine that pulls in an hour still has what a
