@@ -43,7 +43,7 @@ fn up(nodes: usize) -> anyhow::Result<()> {
     // An odd number of managers, and no more than five.
     lab.swarm(if nodes < 3 { 1 } else { 3 })?;
     say(&format!("{nodes} machines are up; putting the platform on them"))?;
-    let access = platform::install(&lab, &programs)?;
+    let access = platform::install(&lab, &programs, &[])?;
     env_write(&lab, &access)?;
     drop(lab.keep());
     say(&format!("The platform is up: `source {ENV}`"))

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::settings::Given;
 
@@ -39,6 +39,31 @@ pub(crate) enum Command {
     /// The platform's state: look after where it is kept
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Archives of the whole platform; `ambo platform backup` makes one of a platform that runs
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Make a platform of a backup, where there is none: an empty data directory, store and bucket
+    ///
+    /// What opens the archive is its passphrase in AMBO_BACKUP_PASSPHRASE, or an identity. A restore that is interrupted is
+    /// begun again by the same command; no platform starts on what it left.
+    Restore {
+        #[command(flatten)]
+        archive: ArchiveArgs,
+    },
+    /// Make this machine a node of a cluster: its engine joins the swarm, which brings everything else
+    ///
+    /// `ambo nodes join-config` on the cluster prints the token, in a text that does all this on a fresh machine.
+    Join {
+        /// A manager of the cluster: an address, with a port if it is not 2377
+        #[arg(value_name = "MANAGER")]
+        manager: String,
+        /// The token; better in the variable, where other users of the machine do not see it
+        #[arg(long, env = "AMBO_JOIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+        token: String,
+        /// A label of this machine, by which apps choose among nodes
+        #[arg(long = "label", value_name = "KEY=VALUE", value_parser = ambo_operator::joining::label_parse)]
+        labels: Vec<(String, String)>,
+    },
     /// Set this machine up for production: a hardened systemd unit, ports 80 and 443, data under /var/lib/ambo
     Install {
         /// Print what would be done, and do nothing
@@ -62,4 +87,34 @@ pub(crate) enum StoreCommand {
         #[arg(long, value_name = "STORE")]
         to: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupCommand {
+    /// Back up a platform that is stopped
+    ///
+    /// Whoever can open the archive is said by the setting backup-recipients, or by a passphrase in AMBO_BACKUP_PASSPHRASE.
+    Create {
+        /// A file, or a bucket: s3://bucket/prefix, azure://container, gs://bucket, disk:/path; the setting backup-to by default
+        #[arg(long, value_name = "FILE|URL")]
+        to: Option<String>,
+    },
+    /// Read an archive to its end: that it is what was written, and holds what its apps need
+    Verify {
+        #[command(flatten)]
+        archive: ArchiveArgs,
+    },
+    /// Make an identity that opens backups, and print it with its recipient
+    Identity,
+}
+
+/// An archive, and what opens it.
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveArgs {
+    /// A file, - for standard input, or a bucket's URL, of the archive or for the newest
+    #[arg(value_name = "FILE|URL")]
+    pub(crate) archive: String,
+    /// File with the identity that opens it (AGE-SECRET-KEY-1…)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity_file: Option<PathBuf>,
 }

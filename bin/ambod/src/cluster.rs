@@ -5,6 +5,7 @@ pub(crate) mod controller;
 pub(crate) mod dns;
 pub(crate) mod enrolment;
 pub(crate) mod identity;
+pub(crate) mod join;
 pub(crate) mod keeper;
 pub(crate) mod meeting;
 pub(crate) mod members;

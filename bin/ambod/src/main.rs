@@ -6,6 +6,7 @@
 mod access;
 mod adapters;
 mod atomic_file;
+mod backup;
 mod blobs;
 mod certificate;
 mod cli;
@@ -27,9 +28,11 @@ mod state;
 use std::io::Write;
 use std::process::ExitCode;
 
+use ambo_model::Secret;
 use clap::Parser;
+use tokio::runtime::Runtime;
 
-use crate::cli::{Cli, Command, StoreCommand};
+use crate::cli::{ArchiveArgs, BackupCommand, Cli, Command, StoreCommand};
 use crate::settings::{Listed, Role, Settings};
 
 /// The C library's allocator keeps the 19 MiB that checking a password takes, once for each thread that has ever done it:
@@ -57,8 +60,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve => {
             log::start(&settings)?;
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(async {
+            runtime()?.block_on(async {
                 match settings.role {
                     Role::All => serve::serve(settings).await,
                     Role::Controller => cluster::controller::serve(settings).await,
@@ -75,11 +77,33 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         },
         Command::Healthy => cluster::keeper::healthy(),
         Command::Store(StoreCommand::Migrate { from, to }) => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(state::migrate::run(&settings, &from, &to, &mut std::io::stdout()))
+            runtime()?.block_on(state::migrate::run(&settings, &from, &to, &mut std::io::stdout()))
+        }
+        Command::Backup(BackupCommand::Identity) => backup::identity(&mut std::io::stdout()),
+        Command::Backup(command) => runtime()?.block_on(async {
+            let out = &mut std::io::stdout();
+            match command {
+                BackupCommand::Create { to } => backup::create(&settings, to.as_deref(), out).await,
+                BackupCommand::Verify { archive: ArchiveArgs { archive, identity_file } } => {
+                    backup::verify(&archive, identity_file.as_deref(), out).await
+                }
+                BackupCommand::Identity => backup::identity(out),
+            }
+        }),
+        Command::Restore { archive: ArchiveArgs { archive, identity_file } } => {
+            let out = &mut std::io::stdout();
+            runtime()?.block_on(backup::restore(&settings, &archive, identity_file.as_deref(), out))
+        }
+        Command::Join { manager, token, labels } => {
+            let (token, labels) = (Secret::new(token), labels.into_iter().collect());
+            runtime()?.block_on(cluster::join::join(&settings, &manager, &token, &labels, &mut std::io::stdout()))
         }
         Command::Install { dry_run } => install::install(&settings, dry_run, &mut std::io::stdout()),
     }
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 /// An error with its causes, each once.

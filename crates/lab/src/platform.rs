@@ -55,11 +55,12 @@ pub struct Access {
     pub key: String,
 }
 
-/// Builds the image from the programs, puts it on every machine, installs, and makes the first account.
+/// Builds the image from the programs, puts it on every machine, installs with these settings (`name=value`) besides, and makes
+/// the first account.
 ///
 /// # Errors
 /// When a step fails, with what it said.
-pub fn install(lab: &Lab, programs: &Programs) -> anyhow::Result<Access> {
+pub fn install(lab: &Lab, programs: &Programs, settings: &[&str]) -> anyhow::Result<Access> {
     let script = programs.project.join("dev/image.sh");
     run(Command::new(script).args([IMAGE, &programs.profile])).context("build the platform's image")?;
     lab.load(&[IMAGE])?;
@@ -68,8 +69,10 @@ pub fn install(lab: &Lab, programs: &Programs) -> anyhow::Result<Access> {
     let first = lab.nodes().first().context("a lab has machines")?;
     let mut install = Command::new(programs.ambo());
     install
-        .args(["platform", "install", "--engine", &first.docker_host(), "--image", IMAGE, "--domain", DOMAIN])
+        .args(["platform", "install", "--engine", &first.docker_host(), "--image", IMAGE, "--domain", DOMAIN, "--dns"])
         .args(["--blobs", &store, "--credential", "AWS_ACCESS_KEY_ID", "--credential", "AWS_SECRET_ACCESS_KEY"])
+        .env("AWS_ACCESS_KEY_ID", STORE_KEY)
+        .args(settings.iter().flat_map(|setting| ["--set", setting]))
         .env("AWS_ACCESS_KEY_ID", STORE_KEY)
         .env("AWS_SECRET_ACCESS_KEY", STORE_SECRET);
     run(&mut install)?;

@@ -1,5 +1,6 @@
 //! What a keeper lays down for its node's components: keys, and the certificates that they know each other by.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::bundle::{Keys, Spec};
 use crate::component::NodeFacts;
 use crate::etcd::Beginning;
+use crate::joining::{LABELS_FILE, labels_parse, labels_text};
 
 /// How long a certificate is good.
 const LIFE: Duration = Duration::from_secs(397 * 24 * 60 * 60);
@@ -96,6 +98,35 @@ impl Files {
             directory(&path).map_err(|source| failed(&path, source))?;
         }
         Ok(())
+    }
+
+    /// The labels that this machine was given when it joined, until they were brought.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a line of it is no label.
+    pub fn labels(&self) -> Result<BTreeMap<String, String>, FilesError> {
+        let path = self.0.join(LABELS_FILE);
+        match fs::read_to_string(&path) {
+            Ok(text) => labels_parse(&text).map_err(|error| failed(&path, io::Error::other(error))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+            Err(error) => Err(failed(&path, error)),
+        }
+    }
+
+    /// Leaves labels for this machine's keeper, which brings them when the machine has joined.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn labels_lay(&self, labels: &BTreeMap<String, String>) -> Result<(), FilesError> {
+        self.write(&self.0.join(LABELS_FILE), &labels_text(labels))
+    }
+
+    /// Notes that they were brought.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn labels_forget(&self) -> Result<(), FilesError> {
+        self.remove(LABELS_FILE)
     }
 
     /// How this node's member of etcd began, if it did.

@@ -97,13 +97,7 @@ pub async fn install(swarm: &Swarm, plan: &Plan) -> Result<(), InstallError> {
     let etcd = if plan.store.is_none() { members(&nodes) } else { Vec::new() };
     let mut settings = plan.settings.clone();
     settings.entry("AMBO_MANAGERS".to_owned()).or_insert_with(|| etcd.len().max(MANAGERS_MIN).to_string());
-    let spec = Spec {
-        platform: plan.platform.clone(),
-        settings,
-        etcd,
-        store: plan.store.clone(),
-        dns: plan.dns,
-    };
+    let spec = Spec { platform: plan.platform.clone(), settings, etcd, store: plan.store.clone(), dns: plan.dns };
     let (root, token) = (keys.root.clone(), keys.agent_token.clone());
     let worker = Bundle::Worker { spec: spec.clone(), root, token };
     for (rank, bundle) in [("manager", Bundle::Manager { spec, keys }), ("worker", worker)] {

@@ -1,9 +1,11 @@
 //! A cloud-config (cloud-init's `#cloud-config` format) that makes a node of a fresh Debian or Ubuntu machine.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::str::FromStr;
 
-use crate::nodes::Joining;
+use crate::component::DATA;
+use crate::joining::{Joining, LABELS_FILE, labels_text};
 
 /// Where the machine is rented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,14 +59,15 @@ impl Provider {
 
 /// The text. It holds the token that lets a machine join: it is a secret for as long as the token is good.
 #[must_use]
-pub fn join_config(provider: Provider, joining: &Joining) -> String {
-    let Joining { token, manager } = joining;
+pub fn join_config(provider: Provider, joining: &Joining, labels: &BTreeMap<String, String>) -> String {
+    let Joining { token, manager, until } = joining;
+    let (token, labels) = (token.reveal(), labels_entry(labels));
     let mut text = String::new();
     let _ = write!(
         text,
         "#cloud-config
 # Makes a node of a fresh Debian or Ubuntu machine. Give it to {}.
-# It lets whoever has it join: `docker swarm join-token --rotate worker` on a manager makes it worthless.
+# It lets whoever has it join until {until}.
 # Between the machines these ports must be open: TCP 2377, 7946, 7052, 7053; UDP 7946, 4789.
 # From users: TCP 80, 443, 7080, 7022, 7051.
 package_update: true
@@ -72,7 +75,7 @@ packages:
   - docker.io
   - iproute2
 write_files:
-  - path: /usr/local/sbin/ambo-join
+{labels}  - path: /usr/local/sbin/ambo-join
     permissions: '0700'
     content: |
       #!/bin/sh
@@ -91,17 +94,34 @@ runcmd:
     text
 }
 
+/// The file with the machine's labels, if it has any.
+fn labels_entry(labels: &BTreeMap<String, String>) -> String {
+    if labels.is_empty() {
+        return String::new();
+    }
+    let lines: String = labels_text(labels).lines().map(|line| format!("      {line}\n")).collect();
+    format!("  - path: {DATA}/{LABELS_FILE}\n    permissions: '0600'\n    content: |\n{lines}")
+}
+
 #[cfg(test)]
 mod tests {
+    use ambo_model::Secret;
+
     use super::*;
 
     #[test]
     fn it_joins_with_the_token_and_keeps_it_no_longer_than_it_must() {
-        let joining = Joining { token: "SWMTKN-1-abc".to_owned(), manager: "10.0.0.1".parse().unwrap() };
+        let joining = Joining {
+            token: Secret::new("SWMTKN-1-abc".to_owned()),
+            manager: "10.0.0.1".parse().unwrap(),
+            until: "2026-01-01T01:00:00Z".parse().unwrap(),
+        };
+        let labels = [("region".to_owned(), "eu".to_owned())].into();
         for name in ["azure", "aws", "gcp", "digitalocean", "bare"] {
-            let text = join_config(name.parse().unwrap(), &joining);
+            let text = join_config(name.parse().unwrap(), &joining, &labels);
             assert!(text.starts_with("#cloud-config\n"));
             assert!(text.contains("--token SWMTKN-1-abc 10.0.0.1:2377"));
+            assert!(text.contains("join until 2026-01-01T01:00:00Z") && text.contains("\n      region=eu\n"));
             assert!(text.contains("[rm, -f, /usr/local/sbin/ambo-join]"));
         }
         assert!("heroku".parse::<Provider>().unwrap_err().to_string().contains("digitalocean"));

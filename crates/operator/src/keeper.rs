@@ -2,7 +2,7 @@
 
 mod member;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -63,8 +63,14 @@ pub enum KeeperError {
 /// Asks a controller for the certificate of a worker's agent.
 #[async_trait]
 pub trait Enrolment: std::fmt::Debug + Send + Sync + 'static {
-    /// Asks any of these managers.
-    async fn enrol(&self, node: &NodeFacts, root: &str, token: &Secret) -> Result<Issued, String>;
+    /// Asks any of these managers, and brings the node's first labels.
+    async fn enrol(
+        &self,
+        node: &NodeFacts,
+        labels: &BTreeMap<String, String>,
+        root: &str,
+        token: &Secret,
+    ) -> Result<Issued, String>;
 }
 
 /// Asks etcd who its members are.
@@ -146,8 +152,10 @@ impl Keeper {
             Bundle::Manager { spec, keys } => self.0.files.manager_lay(spec, keys, node, now)?,
             Bundle::Worker { root, token, .. } => {
                 if !self.0.files.has_agent(root, now) {
-                    let issued = self.0.enrolment.enrol(node, root, token).await.map_err(KeeperError::Enrolment)?;
-                    self.0.files.agent_lay(&issued, root, now)?;
+                    let labels = self.0.files.labels()?;
+                    let issued = self.0.enrolment.enrol(node, &labels, root, token).await;
+                    self.0.files.agent_lay(&issued.map_err(KeeperError::Enrolment)?, root, now)?;
+                    self.0.files.labels_forget()?;
                 }
             }
         }

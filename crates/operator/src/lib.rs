@@ -17,6 +17,7 @@ pub mod etcd;
 pub mod files;
 pub mod install;
 pub mod join_config;
+pub mod joining;
 pub mod keeper;
 pub mod membership;
 pub mod nodes;

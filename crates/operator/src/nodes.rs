@@ -1,7 +1,5 @@
 //! The nodes of the swarm, changed one at a time from what was seen.
 
-use std::net::IpAddr;
-
 use ambo_engine_docker::EngineError;
 use ambo_engine_docker::http::Method;
 use serde::Deserialize;
@@ -33,27 +31,6 @@ pub enum Change {
     Role(&'static str),
 }
 
-/// With what another machine joins as a worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Joining {
-    /// The token. Whoever has it may join.
-    pub token: String,
-    /// Where a manager listens.
-    pub manager: IpAddr,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Tokens {
-    join_tokens: WorkerToken,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WorkerToken {
-    worker: String,
-}
-
 /// Changes a node.
 ///
 /// # Errors
@@ -82,19 +59,4 @@ pub async fn change(swarm: &Swarm, id: &str, changes: &[Change]) -> Result<(), E
 /// When the swarm refuses.
 pub async fn remove(swarm: &Swarm, id: &str, force: bool) -> Result<(), EngineError> {
     swarm.0.raw_empty(Method::DELETE, &format!("/nodes/{id}?force={force}"), None::<&()>).await
-}
-
-/// With what another machine joins as a worker.
-///
-/// # Errors
-/// When the engine is no manager.
-pub async fn joining(swarm: &Swarm) -> Result<Joining, EngineError> {
-    let tokens: Tokens = swarm.get("/swarm").await?;
-    let nodes = swarm.nodes().await?;
-    let reachable = |node: &&crate::swarm::SwarmNode| {
-        node.manager_status.as_ref().is_some_and(|manager| manager.reachability == "reachable")
-    };
-    let manager = nodes.iter().filter(reachable).find_map(crate::swarm::SwarmNode::address);
-    let manager = manager.ok_or_else(|| EngineError::down("no manager of the swarm has an address"))?;
-    Ok(Joining { token: tokens.join_tokens.worker, manager })
 }

@@ -159,11 +159,23 @@ struct NamedSpec {
     name: String,
 }
 
+/// The swarm itself, with what is needed to change it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct SwarmWhole {
+pub(crate) struct SwarmWhole {
     version: Version,
-    spec: Value,
+    /// What it is to be, as it was given.
+    pub(crate) spec: Value,
+    /// With which machines join.
+    pub(crate) join_tokens: JoinTokens,
+}
+
+/// With which machines join.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct JoinTokens {
+    /// As workers.
+    pub(crate) worker: String,
 }
 
 /// A swarm, through one of its managers.
@@ -260,14 +272,29 @@ impl Swarm {
     /// # Errors
     /// When the engine refuses.
     pub async fn heartbeat_set(&self, every: std::time::Duration) -> Result<(), EngineError> {
-        let mut swarm: SwarmWhole = self.get("/swarm").await?;
-        let nanos = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
-        if swarm.spec["Dispatcher"]["HeartbeatPeriod"] == json!(nanos) {
+        let nanos = json!(u64::try_from(every.as_nanos()).unwrap_or(u64::MAX));
+        let seen = self.whole().await?;
+        if seen.spec["Dispatcher"]["HeartbeatPeriod"] == nanos {
             return Ok(());
         }
-        swarm.spec["Dispatcher"]["HeartbeatPeriod"] = json!(nanos);
-        let path = format!("/swarm/update?version={}", swarm.version.index);
-        self.0.raw_empty(Method::POST, &path, Some(&swarm.spec)).await
+        self.change(seen, "", |spec| spec["Dispatcher"]["HeartbeatPeriod"] = nanos).await
+    }
+
+    /// The swarm as it is to be.
+    pub(crate) async fn whole(&self) -> Result<SwarmWhole, EngineError> {
+        self.get("/swarm").await
+    }
+
+    /// Changes the swarm from what was seen, with these words of the request besides.
+    pub(crate) async fn change(
+        &self,
+        mut seen: SwarmWhole,
+        words: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<(), EngineError> {
+        change(&mut seen.spec);
+        let path = format!("/swarm/update?version={}{words}", seen.version.index);
+        self.0.raw_empty(Method::POST, &path, Some(&seen.spec)).await
     }
 
     /// The tasks on a node.

@@ -27,11 +27,16 @@ static ALONE: Mutex<()> = Mutex::new(());
 impl Cluster {
     /// Three machines, all of them managers.
     pub(crate) fn up(name: &str) -> Self {
+        Self::of(name, 3, &[])
+    }
+
+    /// So many machines, the first three of them managers, with these settings of the platform.
+    pub(crate) fn of(name: &str, nodes: usize, settings: &[&str]) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let programs = Programs { project: platform::project(env!("CARGO_MANIFEST_DIR")), profile: "debug".to_owned() };
-        let lab = Lab::up(LabSettings { name: name.to_owned(), nodes: 3, flags: Vec::new() }).unwrap();
+        let lab = Lab::up(LabSettings { name: name.to_owned(), nodes, flags: Vec::new() }).unwrap();
         lab.swarm(3).unwrap();
-        let access = platform::install(&lab, &programs).unwrap();
+        let access = platform::install(&lab, &programs, settings).unwrap();
         Self { lab, access, programs, home: tempfile::tempdir().unwrap(), _alone: alone }
     }
 
@@ -145,13 +150,27 @@ impl Cluster {
 
     /// The operator's tool, through this machine.
     pub(crate) fn platform(&self, node: &Node, words: &[&str]) -> Ran {
+        self.tool("platform", node, words)
+    }
+
+    /// The operator's tool for nodes, through this machine.
+    pub(crate) fn nodes_tool(&self, node: &Node, words: &[&str]) -> Ran {
+        self.tool("nodes", node, words)
+    }
+
+    fn tool(&self, group: &str, node: &Node, words: &[&str]) -> Ran {
         let engine = node.docker_host();
-        run(self.command(self.programs.ambo()).arg("platform").args(words).args(["--engine", &engine]))
+        run(self.command(self.programs.ambo()).arg(group).args(words).args(["--engine", &engine]))
     }
 }
 
 fn controller(node: &Node) -> Option<String> {
-    let listed = node.docker(&["ps", "-q", "--filter", "label=ambo.component=controller"]).ok()?;
+    component(node, "controller")
+}
+
+/// The container of a machine's component, while it runs.
+pub(crate) fn component(node: &Node, name: &str) -> Option<String> {
+    let listed = node.docker(&["ps", "-q", "--filter", &format!("label=ambo.component={name}")]).ok()?;
     listed.lines().next().map(str::to_owned)
 }
 

@@ -59,6 +59,12 @@ pub(crate) struct NodesJoinConfig {
     /// azure, aws, gcp, digitalocean or bare
     #[arg(long, default_value = "bare")]
     pub(crate) provider: Provider,
+    /// A label that the machine is to have
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = ambo_operator::joining::label_parse)]
+    pub(crate) labels: Vec<(String, String)>,
+    /// How long the token in it is good, in hours
+    #[arg(long, default_value_t = 1, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=720))]
+    pub(crate) hours: u32,
     #[command(flatten)]
     pub(crate) manager: ManagerArgs,
 }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use ambo_operator::EngineError;
 use ambo_operator::join_config::join_config;
+use ambo_operator::joining::{self, label_parse};
 use ambo_operator::nodes::{self, Change};
 use ambo_operator::status::{self, NodeReport};
 use ambo_operator::swarm::{Swarm, SwarmNode};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::platform::swarm;
@@ -26,8 +28,9 @@ pub(super) async fn run(context: &Context, command: NodesCommand) -> Outcome {
         NodesCommand::Activate(args) => activate(context, args).await,
         NodesCommand::Remove(args) => remove(context, args).await,
         NodesCommand::JoinConfig(args) => {
-            let joining = nodes::joining(&swarm(&args.manager)?).await.map_err(failure)?;
-            context.printer.raw(join_config(args.provider, &joining).as_bytes())
+            let until = Timestamp::now() + Duration::from_secs(u64::from(args.hours) * 3600);
+            let joining = joining::joining(&swarm(&args.manager)?, until).await.map_err(failure)?;
+            context.printer.raw(join_config(args.provider, &joining, &args.labels.into_iter().collect()).as_bytes())
         }
     }
 }
@@ -96,13 +99,9 @@ async fn label(context: &Context, args: NodesLabel) -> Outcome {
 }
 
 fn label_change(label: &str) -> Outcome<Change> {
-    let is_key = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    match label.split_once('=') {
-        Some((key, value)) if is_key(key) => {
-            Ok(Change::Label { key: key.to_owned(), value: Some(value.to_owned()).filter(|value| !value.is_empty()) })
-        }
-        _ => Err(Failure::usage(format!("`{label}` is no label: write it as region=eu, or region= to take it away"))),
-    }
+    let (key, value) =
+        label_parse(label).map_err(|error| Failure::usage(format!("{error}, or region= to take it away")))?;
+    Ok(Change::Label { key, value: Some(value).filter(|value| !value.is_empty()) })
 }
 
 /// New instances come up elsewhere before old ones go: the node takes nothing more, the apps on it are rolled over, and only
@@ -158,9 +157,22 @@ async fn remove(context: &Context, args: NodesOne) -> Outcome {
         ));
     }
     if node.manager_status.is_some() {
-        return Err(Failure::with(Exit::Conflict, format!("{name} is a manager"))
-            .hint(format!("make it a worker first: `docker node demote {name}` on another manager")));
+        nodes::change(&swarm, &node.id, &[Change::Role("worker")]).await.map_err(failure)?;
+        wait_until_worker(&swarm, &node, Instant::now() + Duration::from_secs(args.manager.wait)).await?;
     }
     nodes::remove(&swarm, &node.id, false).await.map_err(failure)?;
     context.printer.note(format!("{name} is forgotten"))
+}
+
+/// A manager that is made a worker is one when the others have agreed on it.
+async fn wait_until_worker(swarm: &Swarm, node: &SwarmNode, deadline: Instant) -> Outcome {
+    while find(swarm, &node.id).await?.manager_status.is_some() {
+        if Instant::now() > deadline {
+            let name = &node.description.hostname;
+            return Err(Failure::failed(format!("{name} is still a manager"))
+                .hint("most managers must be up: `ambo platform status`"));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }

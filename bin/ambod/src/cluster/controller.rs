@@ -131,7 +131,8 @@ async fn start(
 ) -> anyhow::Result<Control> {
     state::ensure_whole(&*store).await?;
     let (listeners, addresses) = ControlListeners::hidden()?;
-    let Laid { foundation, hub, joiners, nodes, membership } = foundation::lay(settings, data, store, leadership).await?;
+    let Laid { foundation, hub, joiners, nodes, membership } =
+        foundation::lay(settings, data, store, leadership).await?;
     let logs = foundation.logs.clone();
     host_keys::share(foundation.store.as_ref(), data.path()).await?;
     let platform = Platform::assemble(settings, data.path(), foundation, listeners).await?;

@@ -55,9 +55,9 @@ pub(super) async fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>,
     let engine = Engine::connect(engine_settings(settings)?)?;
     let vault = vault(path)?;
     let registry_login = registry_login(&vault);
-    let routes_besides = enrolment::routes(data.authority()?, data.agent_token()?);
     let client = LinkClient::new(identity(settings)?);
     let engines = ClusterEngines::new(engine.clone(), settings.node.clone(), client, settings.listen_agent.port());
+    let routes_besides = enrolment::routes(data.authority()?, data.agent_token()?, engines.swarm());
     let nodes = SwarmNodes::new(engines.swarm());
     let membership = Membership::new(settings, engines.swarm())?;
     let joiners = RouterJoiners::new(engines.clone(), data.platform_id()?);

@@ -1,9 +1,12 @@
 //! Keeps an odd number of managers, each with a member of etcd, on live machines: the leader looks, and does the next step.
+//! Tokens of joining machines end with their time, too.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use ambo_model::Timestamp;
 use ambo_operator::etcd::peer_url;
+use ambo_operator::joining;
 use ambo_operator::membership::{Life, Machine, Member, Step, next_step};
 use ambo_operator::nodes::{self, Change};
 use ambo_operator::swarm::{Swarm, SwarmNode};
@@ -55,6 +58,12 @@ impl Membership {
     }
 
     async fn round(&mut self) -> anyhow::Result<()> {
+        if joining::token_retire(&self.swarm, Timestamp::now())
+            .await
+            .context("replace the token of joining machines")?
+        {
+            tracing::info!("the token with which machines joined is good no more");
+        }
         let nodes = self.swarm.nodes().await.context("list the nodes")?;
         let machines = self.machines(&nodes, Instant::now());
         let members = self.members().await?;

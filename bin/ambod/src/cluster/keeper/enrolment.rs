@@ -1,5 +1,7 @@
 //! Asking the managers for the certificate of a worker's agent.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ambo_link::authority::Issued;
@@ -8,7 +10,7 @@ use ambo_operator::{Bundle, NodeFacts, keeper};
 use async_trait::async_trait;
 use reqwest::{Certificate, Client};
 
-use crate::cluster::enrolment::{IssuedWire, path};
+use crate::cluster::enrolment::{AskedWire, IssuedWire, path};
 
 /// Longest wait for one manager.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,7 +33,14 @@ impl ByManagers {
         }
     }
 
-    async fn ask(&self, manager: std::net::IpAddr, node: &str, root: &str, token: &Secret) -> Result<Issued, String> {
+    async fn ask(
+        &self,
+        manager: IpAddr,
+        node: &str,
+        asked: &AskedWire,
+        root: &str,
+        token: &Secret,
+    ) -> Result<Issued, String> {
         let failed = |error: reqwest::Error| format!("{manager}: {error}");
         // Fails only when a provider is installed already, which is what is wanted.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -44,7 +53,7 @@ impl ByManagers {
             .build()
             .map_err(failed)?;
         let url = format!("https://{}:{}{}", self.host, self.port, path(node));
-        let answer = client.post(url).bearer_auth(token.reveal()).send().await.map_err(failed)?;
+        let answer = client.post(url).bearer_auth(token.reveal()).json(asked).send().await.map_err(failed)?;
         let status = answer.status();
         if !status.is_success() {
             return Err(format!("{manager}: {status} {}", answer.text().await.unwrap_or_default()));
@@ -55,10 +64,17 @@ impl ByManagers {
 
 #[async_trait]
 impl keeper::Enrolment for ByManagers {
-    async fn enrol(&self, node: &NodeFacts, root: &str, token: &Secret) -> Result<Issued, String> {
+    async fn enrol(
+        &self,
+        node: &NodeFacts,
+        labels: &BTreeMap<String, String>,
+        root: &str,
+        token: &Secret,
+    ) -> Result<Issued, String> {
+        let asked = AskedWire { labels: labels.clone() };
         let mut last = "no manager is known".to_owned();
         for manager in &node.managers {
-            match self.ask(*manager, &node.id, root, token).await {
+            match self.ask(*manager, &node.id, &asked, root, token).await {
                 Ok(issued) => return Ok(issued),
                 Err(error) => last = error,
             }

@@ -38,9 +38,7 @@ fn membership(at: &[IpAddr], certificate: &Path) -> anyhow::Result<EtcdMembershi
     };
     let members: Vec<String> = at.iter().map(|address| SocketAddr::new(*address, ETCD_PORTS.0).to_string()).collect();
     let mut settings: EtcdSettings = format!("etcd://{}", members.join(",")).parse()?;
-    settings.tls = Some(EtcdTls {
-        root: read("ca.crt")?,
-        identity: Some((read("node.crt")?, Secret::new(read("node.key")?))),
-    });
+    settings.tls =
+        Some(EtcdTls { root: read("ca.crt")?, identity: Some((read("node.crt")?, Secret::new(read("node.key")?))) });
     Ok(EtcdMembership::new(settings))
 }
