@@ -15,6 +15,8 @@ use ambo_router::{Certificate, RouterHandle};
 use ambo_scheduler_docker::{RegistryLogin, RegistryLogins};
 use async_trait::async_trait;
 
+use crate::backup::Removals;
+
 /// The router of this process.
 #[derive(Debug)]
 pub(crate) struct LocalRoutes(pub(crate) RouterHandle);
@@ -67,11 +69,13 @@ pub(crate) struct LocalArtifacts {
     pub(crate) git: Arc<OnceLock<GitServer>>,
     /// Where the API keeps what clients upload.
     pub(crate) uploads: PathBuf,
+    pub(crate) removals: Removals,
 }
 
 #[async_trait]
 impl Artifacts for LocalArtifacts {
     async fn app_remove(&self, app: AppId) -> Result<(), String> {
+        let _begun = self.removals.begin().await;
         if let Some(git) = self.git.get() {
             git.repository_remove(app).await.map_err(|error| chain(&error))?;
         }
@@ -97,6 +101,7 @@ impl Artifacts for LocalArtifacts {
     }
 
     async fn images_collect(&self, keeping: &dyn KeptImagesSource) -> Result<CollectedImages, String> {
+        let _begun = self.removals.begin().await;
         let uploads = self.uploads.clone();
         let expired =
             tokio::task::spawn_blocking(move || ambo_api::uploads_expire(&uploads, Timestamp::now().into())).await;

@@ -20,11 +20,13 @@ use ambo_rendezvous::{RendezvousServer, RendezvousSettings};
 use ambo_scheduler::Scheduler;
 use ambo_store::Store;
 use anyhow::Context;
+use axum::middleware::from_fn_with_state;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 
 use crate::access::RegistryAccess;
 use crate::adapters::{AttachedPrograms, LocalArtifacts};
+use crate::backup::{BackupWorker, PlatformBackups, Removals, removals_wait};
 use crate::certificate::{CertificateShown, PlatformCertificate};
 use crate::listeners::{ControlListeners, from_std};
 use crate::running::Control;
@@ -63,6 +65,8 @@ pub(crate) struct Platform {
     git: GitServer,
     ssh: SshServer,
     registry: Registry,
+    backups: (Arc<PlatformBackups>, BackupWorker),
+    removals: Removals,
     api: ApiSettings,
     clients: Clients,
     routes_besides: axum::Router,
@@ -88,11 +92,13 @@ impl Platform {
         let Foundation { store, logs, registry_login: login, certificate, .. } = foundation;
         let builder_settings = BuilderSettings { work_directory: path.join("builds"), cache_size: BUILD_CACHE_SIZE };
         let builder = Arc::new(DockerBuilder::open(foundation.engine, builder_settings)?);
+        let removals = Removals::default();
         let artifacts = LocalArtifacts {
             builder: builder.clone(),
             registry: OnceLock::new().into(),
             git: OnceLock::new().into(),
             uploads: path.join("uploads"),
+            removals: removals.clone(),
         };
         let stations = Stations {
             store: store.clone(),
@@ -103,10 +109,12 @@ impl Platform {
             artifacts: Arc::new(artifacts.clone()),
             logs: logs.clone(),
         };
-        let accounts = Accounts::new(store).with_registration(registration_mode(&settings.registration)?);
+        let accounts = Accounts::new(store.clone()).with_registration(registration_mode(&settings.registration)?);
         let controller = Controller::new(stations, accounts, vault(path)?, controller_settings(settings, &login)?);
-        let registry = registry(settings, path, foundation.blobs, &controller, &login.password)?;
+        let registry = registry(settings, path, foundation.blobs.clone(), &controller, &login.password)?;
         let git = git_server(path, &controller).await?;
+        let kept = (store, foundation.blobs);
+        let backups = PlatformBackups::new(settings, path.to_owned(), kept, controller.clone(), removals.clone())?;
         let _ = artifacts.registry.set(registry.clone());
         let _ = artifacts.git.set(git.clone());
         let ssh = SshServer::with_listener(git.clone(), SshSettings::new(path), from_std(listeners.ssh)?)?;
@@ -123,6 +131,8 @@ impl Platform {
             git,
             ssh,
             registry,
+            backups,
+            removals,
             api: api_settings(settings, path, &certificate)?,
             clients: foundation.clients,
             routes_besides: foundation.routes_besides,
@@ -142,16 +152,19 @@ impl Platform {
         let accepting = || control.accepting();
         let (git, ssh, rendezvous) = (self.git.clone(), self.ssh, self.rendezvous);
         let (git_stop, ssh_stop, rendezvous_stop) = (accepting(), accepting(), accepting());
-        let api = ambo_api::router(Api::new(self.controller, self.api, accepting()));
+        let (backups, backup_worker) = self.backups;
+        let backups_stop = accepting();
+        let api = ambo_api::router(Api::new(self.controller, self.api, accepting()).with_backups(backups));
         let api = api.merge(self.git.http_router()).merge(self.routes_besides);
         let api = ambo_api::serve(self.api_listener, self.clients, api, Some(self.api_tls), accepting(), drain);
-        let registry = self.registry.router();
+        let registry = self.registry.router().layer(from_fn_with_state(self.removals, removals_wait));
         let registry =
             ambo_api::serve(self.registry_listener, self.clients, registry, self.registry_tls, accepting(), drain);
         let certificate = self.certificate.run(self.certificate_shown, accepting());
         control.add("git", async move { git.run(git_stop).await });
         control.add("SSH", async move { ssh.run(ssh_stop).await });
         control.add("rendezvous", async move { rendezvous.run(rendezvous_stop).await });
+        control.add("backups", async move { backup_worker.run(backups_stop).await });
         control.add("platform certificate", certificate);
         control.add("API", api);
         control.add("registry", registry);

@@ -1,6 +1,7 @@
 //! One file per walkthrough.
 
 mod accounts;
+mod backup;
 mod bad_input;
 mod ci_builds;
 mod crash;

@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod apps;
+mod backup;
 mod builds;
 mod certs;
 mod config;
@@ -32,6 +33,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use self::access::*;
 pub(crate) use self::accounts::*;
 pub(crate) use self::apps::*;
+pub(crate) use self::backup::*;
 pub(crate) use self::builds::*;
 pub(crate) use self::certs::*;
 pub(crate) use self::config::*;

@@ -1,5 +1,7 @@
 use clap::{Args, Subcommand};
 
+use super::backup::{PlatformBackup, PlatformRestore};
+
 /// `platform`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PlatformCommand {
@@ -15,6 +17,10 @@ pub(crate) enum PlatformCommand {
     Dns(PlatformDns),
     /// Go from node to node with a new image; goes back by itself when a node does not become healthy
     Upgrade(PlatformUpgrade),
+    /// Back the whole platform up, while it runs
+    Backup(PlatformBackup),
+    /// Make a platform of a backup on this machine, where there is none
+    Restore(PlatformRestore),
     /// Take the platform off the swarm; its data stays on the nodes
     Uninstall(PlatformChange),
 }

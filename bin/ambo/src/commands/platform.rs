@@ -1,5 +1,6 @@
 //! `platform`: the operator's tool. It talks to the engine of a swarm's manager, not to the API.
 
+mod backup;
 mod dns;
 mod dns_records;
 
@@ -21,6 +22,8 @@ pub(super) async fn run(context: &Context, command: PlatformCommand) -> Outcome 
         PlatformCommand::Status(args) => status_show(context, args).await,
         PlatformCommand::Dns(args) => dns::run(context, args).await,
         PlatformCommand::Upgrade(args) => upgrade(context, args).await,
+        PlatformCommand::Backup(args) => backup::backup(context, args).await,
+        PlatformCommand::Restore(args) => backup::restore(args).await,
         PlatformCommand::Uninstall(args) => uninstall(context, args).await,
     }
 }
