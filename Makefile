@@ -32,7 +32,7 @@ bench-api: ## Measure the API with 1,000 apps and 10,000 releases
 	@dev/bench.sh api
 
 chaos: ## Break a cluster at random under load, and look whether anything was lost
-	$(CARGO) xtask cluster up
+	$(CARGO) xtask cluster up --disk 3072
 	$(CARGO) xtask chaos
 	$(CARGO) xtask cluster down
 

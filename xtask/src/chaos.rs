@@ -29,10 +29,20 @@ enum Fault {
     Partition,
     Blip,
     Pause,
+    DiskFull,
+    DiskSlow,
 }
 
-const FAULTS: [Fault; 6] =
-    [Fault::KillNode, Fault::KillController, Fault::KillEtcd, Fault::Partition, Fault::Blip, Fault::Pause];
+const FAULTS: [Fault; 8] = [
+    Fault::KillNode,
+    Fault::KillController,
+    Fault::KillEtcd,
+    Fault::Partition,
+    Fault::Blip,
+    Fault::Pause,
+    Fault::DiskFull,
+    Fault::DiskSlow,
+];
 
 pub(crate) fn chaos(words: &[String]) -> anyhow::Result<()> {
     let mut faults = 200;
@@ -66,7 +76,7 @@ struct Run {
 
 impl Run {
     fn begin(seed: u64) -> anyhow::Result<Self> {
-        let lab = Lab::open("cluster").context("bring a cluster up first: `cargo xtask cluster up`")?;
+        let lab = Lab::open("cluster").context("bring a cluster up first: `cargo xtask cluster up --disk 3072`")?;
         let env = env()?;
         let mut run =
             Self { lab, random: Random(seed), env, acknowledged: BTreeMap::new(), load: Vec::new(), refused: 0 };
@@ -122,6 +132,8 @@ impl Run {
             Fault::Partition => self.lab.partition(node, second)?,
             Fault::Blip => node.disconnect()?,
             Fault::Pause => node.pause(),
+            Fault::DiskFull => node.disk_fill()?,
+            Fault::DiskSlow => node.disk_slow()?,
         }
         let until = Instant::now() + duration;
         let survivor = nodes[(victim + 1) % nodes.len()].address();
@@ -132,6 +144,8 @@ impl Run {
             Fault::KillNode => node.start()?,
             Fault::Partition | Fault::Blip => self.lab.heal(),
             Fault::Pause => node.resume(),
+            Fault::DiskFull => node.disk_free()?,
+            Fault::DiskSlow => node.disk_hasten()?,
             Fault::KillController | Fault::KillEtcd => {}
         }
         // The platform bears one fault at a time: two of three machines make a majority.
@@ -174,11 +188,12 @@ impl Run {
             ensure!(found == *last || unclear.contains(&found), "{app} has CHAOS={found}, but {last} was acknowledged");
             let rows = self.ambo(&["ps", "-a", app, "--json"])?;
             let rows: Vec<Value> = serde_json::from_str(&rows)?;
-            let newest = self.ambo(&["releases", "-a", app, "--json"])?;
-            let newest: Vec<Value> = serde_json::from_str(&newest)?;
-            let newest = newest.iter().filter_map(|release| release["version"].as_u64()).max();
-            let up = rows.iter().filter(|row| row["state"] == "up" && row["release"].as_u64() == newest).count();
-            ensure!(up == COUNT && rows.len() == COUNT, "{app} has {up} of {COUNT} instances of v{newest:?}");
+            let releases = self.ambo(&["releases", "-a", app, "--json"])?;
+            let releases: Vec<Value> = serde_json::from_str(&releases)?;
+            let current = releases.iter().find(|release| release["current"] == true);
+            let current = current.and_then(|release| release["version"].as_u64());
+            let up = rows.iter().filter(|row| row["state"] == "up" && row["release"].as_u64() == current).count();
+            ensure!(up == COUNT && rows.len() == COUNT, "{app} has {up} of {COUNT} instances of v{current:?}");
         }
         Ok(())
     }

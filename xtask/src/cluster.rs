@@ -13,14 +13,15 @@ use anyhow::{Context, bail};
 const NAME: &str = "cluster";
 /// What a shell can source.
 const ENV: &str = "target/cluster/env";
-const USAGE: &str = "usage: cargo xtask cluster up [--nodes N] | kill NODE | start NODE | partition NODE NODE | \
+const USAGE: &str = "usage: cargo xtask cluster up [--nodes N | --disk MIB] | kill NODE | start NODE | partition NODE NODE | \
                      disconnect NODE | connect NODE | heal | status | down";
 
 pub(crate) fn cluster(words: &[String]) -> anyhow::Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["up"] => up(3),
-        ["up", "--nodes", count] => up(count.parse().context("--nodes wants a number")?),
+        ["up"] => up(3, None),
+        ["up", "--nodes", count] => up(count.parse().context("--nodes wants a number")?, None),
+        ["up", "--disk", mib] => up(3, Some(mib.parse().context("--disk wants a number of MiB")?)),
         ["kill", node] => Lab::open(NAME)?.node(node).map(ambo_lab::Node::kill),
         ["start", node] => Lab::open(NAME)?.node(node)?.start(),
         ["disconnect", node] => Lab::open(NAME)?.node(node)?.disconnect(),
@@ -36,10 +37,10 @@ pub(crate) fn cluster(words: &[String]) -> anyhow::Result<()> {
     }
 }
 
-fn up(nodes: usize) -> anyhow::Result<()> {
+fn up(nodes: usize, disk_mib: Option<u64>) -> anyhow::Result<()> {
     anyhow::ensure!((1..=9).contains(&nodes), "--nodes wants 1 to 9: all of them run on this machine");
     let programs = programs()?;
-    let lab = Lab::up(LabSettings { name: NAME.to_owned(), nodes, flags: Vec::new() })?;
+    let lab = Lab::up(LabSettings { name: NAME.to_owned(), nodes, disk_mib, ..LabSettings::default() })?;
     // An odd number of managers, and no more than five.
     lab.swarm(if nodes < 3 { 1 } else { 3 })?;
     say(&format!("{nodes} machines are up; putting the platform on them"))?;

@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<()> {
     let rounds = std::env::args().nth(1).map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
     for tuning in &TUNINGS {
         let Tuning { heartbeat, restart_delay } = tuning;
-        let lab = Lab::up(LabSettings { name: "failover".to_owned(), nodes: 3, flags: Vec::new() })?;
+        let lab = Lab::up(LabSettings { name: "failover".to_owned(), nodes: 3, ..LabSettings::default() })?;
         lab.load(&[IMAGE])?;
         lab.swarm(3)?;
         lab.nodes()[0].docker(&["swarm", "update", "--dispatcher-heartbeat", heartbeat])?;

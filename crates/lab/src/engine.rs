@@ -9,9 +9,14 @@ use anyhow::{Context, ensure};
 use crate::command::{run, wait_until};
 use crate::images;
 
-/// Makes a machine of namespaces: its name, what its memory holds, what its disk holds for the platform; then its engine.
+/// Makes a machine of namespaces: its name, what its memory holds, what its disk holds for the platform, which may be a disk of
+/// its own; then its engine.
 const MACHINE: &str = "hostname \"$0\" && mkdir -p /var/lib/ambo && mount --bind \"$1\" /run && \
+                       { [ ! -f \"$2.img\" ] || mount -o loop \"$2.img\" \"$2\"; } && \
                        mount --bind \"$2\" /var/lib/ambo && shift 2 && exec \"$@\"";
+
+/// What its disk holds for the platform. Beside it is an image, if that is a disk of its own.
+pub(crate) const PLATFORM: &str = "lib";
 
 /// How much of a log says why an engine did not come up.
 const LAST_LINES: usize = 5;
@@ -32,7 +37,7 @@ impl Engine {
 
     /// Starts it and waits until it answers.
     pub(crate) fn start(&self, flags: &[String]) -> anyhow::Result<()> {
-        let (memory, lib) = (self.directory.join("memory"), self.directory.join("lib"));
+        let (memory, lib) = (self.directory.join("memory"), self.directory.join(PLATFORM));
         std::fs::create_dir_all(&memory)?;
         std::fs::create_dir_all(&lib)?;
         let log = File::options().create(true).append(true).open(self.directory.join("log"))?;

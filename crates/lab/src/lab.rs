@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::belongings::Belongings;
+use crate::disk;
 use crate::engine::Engine;
 use crate::etcd::Etcd;
 use crate::network::Network;
@@ -18,7 +19,7 @@ use crate::record::{self, Record};
 const NODES_MAX: usize = 32;
 
 /// What a lab is to be.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct LabSettings {
     /// Tells labs apart that exist side by side.
     pub name: String,
@@ -26,6 +27,9 @@ pub struct LabSettings {
     pub nodes: usize,
     /// Further flags of every engine, such as `--debug`.
     pub flags: Vec<String>,
+    /// MiB of a disk of its own that each machine has for the platform, to be filled up or slowed down; none shares this
+    /// host's. Takes loop devices.
+    pub disk_mib: Option<u64>,
 }
 
 /// Some machines. Dropped without [`Lab::keep`], they are taken down.
@@ -48,6 +52,9 @@ impl Lab {
         Self::down(&settings.name)?;
         let lab = Self::of(Record::claim(settings)?)?;
         lab.network().up().context("make the lab's network")?;
+        if let Some(mib) = lab.record.settings.disk_mib {
+            on_each(&lab.nodes, |node| disk::make(node.directory(), mib))?;
+        }
         on_each(&lab.nodes, Node::start)?;
         Ok(lab)
     }

@@ -6,6 +6,7 @@
 
 mod belongings;
 mod command;
+mod disk;
 mod engine;
 mod etcd;
 mod images;

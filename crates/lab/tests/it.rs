@@ -13,7 +13,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const IMAGE: &str = "python:3.11-slim-bookworm";
 
 fn lab(name: &str, nodes: usize) -> Lab {
-    Lab::up(LabSettings { name: name.to_owned(), nodes, flags: Vec::new() }).unwrap()
+    Lab::up(LabSettings { name: name.to_owned(), nodes, ..LabSettings::default() }).unwrap()
 }
 
 #[allow(clippy::disallowed_methods, reason = "between two looks at another program")]
@@ -188,6 +188,6 @@ fn what_a_crash_has_left_is_removed_by_the_next() {
 #[test]
 fn a_name_that_is_no_file_name_is_refused() {
     for name in ["", ".images", "a/b", "..", "Upper", "much-too-long-for-the-path-of-a-socket"] {
-        assert!(Lab::up(LabSettings { name: name.to_owned(), nodes: 1, flags: Vec::new() }).is_err(), "{name}");
+        assert!(Lab::up(LabSettings { name: name.to_owned(), nodes: 1, ..LabSettings::default() }).is_err(), "{name}");
     }
 }

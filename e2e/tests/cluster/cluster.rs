@@ -34,7 +34,7 @@ impl Cluster {
     pub(crate) fn of(name: &str, nodes: usize, settings: &[&str]) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let programs = Programs { project: platform::project(env!("CARGO_MANIFEST_DIR")), profile: "debug".to_owned() };
-        let lab = Lab::up(LabSettings { name: name.to_owned(), nodes, flags: Vec::new() }).unwrap();
+        let lab = Lab::up(LabSettings { name: name.to_owned(), nodes, ..LabSettings::default() }).unwrap();
         lab.swarm(3).unwrap();
         let access = platform::install(&lab, &programs, settings).unwrap();
         Self { lab, access, programs, home: tempfile::tempdir().unwrap(), _alone: alone }

@@ -30,7 +30,7 @@ pub(crate) struct Swarm {
 impl Swarm {
     /// Machines `n1`, `n2` …; the first are managers.
     pub(crate) fn up(name: &str, nodes: usize, managers: usize) -> Self {
-        let settings = LabSettings { name: name.to_owned(), nodes, flags: Vec::new() };
+        let settings = LabSettings { name: name.to_owned(), nodes, ..LabSettings::default() };
         let lab = Lab::up(settings).unwrap();
         lab.load(&[IMAGE]).unwrap();
         lab.swarm(managers).unwrap();
