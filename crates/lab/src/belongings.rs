@@ -42,6 +42,8 @@ impl Belongings {
 
     /// Kills all of its processes, as a power cut does, and removes what its memory would have forgotten: mounts and cgroups.
     pub fn end(&self) {
+        // What is frozen does not even die.
+        remains::cgroups_thaw(&self.cgroup);
         self.signal(Signal::KILL, |_| true);
         remains::mounts_remove(&self.directory);
         remains::cgroups_remove(&self.cgroup);

@@ -10,6 +10,7 @@ use anyhow::Context;
 use crate::command::run;
 use crate::engine::PLATFORM;
 use crate::node::Node;
+use crate::remains::directories;
 
 /// What fills it.
 const FILLING: &str = "filling";
@@ -33,10 +34,16 @@ impl Node {
     /// When it is off.
     pub fn disk_fill(&self) -> anyhow::Result<()> {
         let file = self.platform()?.join(FILLING);
-        // It ends with an error, at the last byte.
-        let mut fill = Command::new("dd");
-        fill.arg("if=/dev/zero").arg(format!("of={}", file.display())).args(["bs=1M", "conv=fsync"]);
-        fill.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+        // It ends with an error; what was too little for a large piece takes small ones.
+        for piece in ["bs=1M", "bs=1k"] {
+            let mut fill = Command::new("dd");
+            fill.arg("if=/dev/zero").arg(format!("of={}", file.display())).args([
+                piece,
+                "oflag=append",
+                "conv=notrunc,fsync",
+            ]);
+            fill.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+        }
         Ok(())
     }
 
@@ -83,9 +90,5 @@ impl Node {
 fn limit_below(cgroup: &Path, limit: &str) {
     // A container that ends meanwhile takes its cgroup along.
     let _ = fs::write(cgroup.join("blkio.throttle.write_iops_device"), limit);
-    for entry in fs::read_dir(cgroup).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            limit_below(&entry.path(), limit);
-        }
-    }
+    directories(cgroup).for_each(|below| limit_below(&below, limit));
 }

@@ -15,6 +15,23 @@ pub(crate) fn mounts_remove(directory: &Path) {
     }
 }
 
+/// Lets containers that were paused go on: in the freezer's cgroups, or with the one hierarchy of cgroup v2.
+pub(crate) fn cgroups_thaw(name: &str) {
+    for (root, file, word) in
+        [("/sys/fs/cgroup/freezer", "freezer.state", "THAWED"), ("/sys/fs/cgroup", "cgroup.freeze", "0")]
+    {
+        thaw(&Path::new(root).join(name), file, word);
+    }
+}
+
+fn thaw(directory: &Path, file: &str, word: &str) {
+    // The root of a hierarchy, or one that has no such file, is not frozen.
+    if directory.join(file).exists() {
+        let _ = fs::write(directory.join(file), word);
+    }
+    directories(directory).for_each(|below| thaw(&below, file, word));
+}
+
 /// Removes a machine's cgroups. Their directories can only be removed from within outwards, and only by `rmdir`.
 pub(crate) fn cgroups_remove(name: &str) {
     let roots = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
@@ -24,10 +41,12 @@ pub(crate) fn cgroups_remove(name: &str) {
 }
 
 fn directories_remove(directory: &Path) {
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            directories_remove(&entry.path());
-        }
-    }
+    directories(directory).for_each(|below| directories_remove(&below));
     let _ = fs::remove_dir(directory);
+}
+
+/// The directories in this one.
+pub(crate) fn directories(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
 }

@@ -191,3 +191,35 @@ fn a_name_that_is_no_file_name_is_refused() {
         assert!(Lab::up(LabSettings { name: name.to_owned(), nodes: 1, ..LabSettings::default() }).is_err(), "{name}");
     }
 }
+
+#[test]
+fn a_machine_with_a_paused_container_can_be_cut_off_and_come_back() {
+    let lab = lab("test-frozen", 1);
+    lab.load(&[IMAGE]).unwrap();
+    let [node] = lab.nodes() else { panic!("one machine") };
+    run_idle(node);
+    node.docker(&["pause", "idle"]).unwrap();
+    node.kill();
+    node.start().unwrap();
+    wait_until("its container runs again", || is_running(node));
+}
+
+#[test]
+fn a_full_disk_of_one_machine_is_nobody_elses() {
+    let settings = LabSettings { name: "test-disk".to_owned(), nodes: 1, disk_mib: Some(64), ..LabSettings::default() };
+    let lab = Lab::up(settings).unwrap();
+    let [node] = lab.nodes() else { panic!("one machine") };
+    lab.load(&[IMAGE]).unwrap();
+    let shell = |script: &str| node.docker(&["run", "--rm", "-v", "/var/lib/ambo:/d", IMAGE, "sh", "-c", script]);
+    shell("echo kept > /d/file").unwrap();
+    node.disk_fill().unwrap();
+    let refused = shell("head -c 65536 /dev/zero > /d/more").unwrap_err().to_string();
+    assert!(refused.contains("No space left"), "{refused}");
+    node.disk_free().unwrap();
+    shell("head -c 65536 /dev/zero > /d/more").unwrap();
+    node.disk_slow().unwrap();
+    node.disk_hasten().unwrap();
+    node.kill();
+    node.start().unwrap();
+    assert_eq!(shell("cat /d/file").unwrap(), "kept\n", "a disk outlives a power cut");
+}
