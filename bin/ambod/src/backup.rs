@@ -9,7 +9,7 @@ mod report;
 mod service;
 mod timetable;
 
-pub(crate) use command::{create, identity, restore, verify};
+pub(crate) use command::{create, identity, keys, restore, restore_if_empty, verify};
 pub(crate) use removals::{Removals, removals_wait};
 pub(crate) use service::{BackupWorker, PlatformBackups};
 

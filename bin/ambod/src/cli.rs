@@ -104,6 +104,12 @@ pub(crate) enum BackupCommand {
         #[command(flatten)]
         archive: ArchiveArgs,
     },
+    /// Print the keys of an archive, for `ambo platform install --restore`
+    #[command(hide = true)]
+    Keys {
+        #[command(flatten)]
+        archive: ArchiveArgs,
+    },
     /// Make an identity that opens backups, and print it with its recipient
     Identity,
 }

@@ -79,13 +79,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Store(StoreCommand::Migrate { from, to }) => {
             runtime()?.block_on(state::migrate::run(&settings, &from, &to, &mut std::io::stdout()))
         }
-        Command::Backup(BackupCommand::Identity) => backup::identity(&mut std::io::stdout()),
         Command::Backup(command) => runtime()?.block_on(async {
             let out = &mut std::io::stdout();
             match command {
                 BackupCommand::Create { to } => backup::create(&settings, to.as_deref(), out).await,
                 BackupCommand::Verify { archive: ArchiveArgs { archive, identity_file } } => {
                     backup::verify(&archive, identity_file.as_deref(), out).await
+                }
+                BackupCommand::Keys { archive: ArchiveArgs { archive, identity_file } } => {
+                    backup::keys(&archive, identity_file.as_deref(), out).await
                 }
                 BackupCommand::Identity => backup::identity(out),
             }

@@ -259,6 +259,8 @@ settings! {
     managers: u32 = 3, "AMBO_MANAGERS";
     /// In a cluster: seconds after which a manager that is down counts as lost, and another node takes its place
     node_lost_seconds: u32 = 600, "AMBO_NODE_LOST_SECONDS";
+    /// In a cluster: the archive that its first leader makes the platform of: s3://bucket/prefix/ambo-….ambo
+    restore_from: String = String::new(), "AMBO_RESTORE_FROM";
     /// In a cluster: this node's id, as the engine has it
     node: String = String::new(), "AMBO_NODE";
     /// In a cluster: directory with node.crt, node.key and ca.crt, which the platform's machines know each other by

@@ -20,8 +20,9 @@ const EMAIL: &str = "admin@example.com";
 const PASSWORD: &str = "correct horse battery staple";
 /// The object store's port, on the bridge's own address.
 const STORE_PORT: u16 = 9000;
-const STORE_KEY: &str = "lab-access-key";
-const STORE_SECRET: &str = "lab-secret-key";
+/// The variables that open it.
+pub const STORE_CREDENTIALS: [(&str, &str); 2] =
+    [("AWS_ACCESS_KEY_ID", "lab-access-key"), ("AWS_SECRET_ACCESS_KEY", "lab-secret-key")];
 /// Bases that apps of the tests are built from.
 const BASES: [&str; 2] = ["python:3.11-slim-bookworm", "debian:bookworm-slim"];
 
@@ -61,22 +62,46 @@ pub struct Access {
 /// # Errors
 /// When a step fails, with what it said.
 pub fn install(lab: &Lab, programs: &Programs, settings: &[&str]) -> anyhow::Result<Access> {
+    let blobs = prepare(lab, programs)?;
+    let settings: Vec<_> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let host = install_with(lab, programs, &blobs, &settings, &[])?;
+    account(lab, programs, &host)
+}
+
+/// Everything before the installation: the image on every machine, and the object store, whose address it gives as `--blobs`
+/// takes it.
+///
+/// # Errors
+/// When a step fails, with what it said.
+pub fn prepare(lab: &Lab, programs: &Programs) -> anyhow::Result<String> {
     let script = programs.project.join("dev/image.sh");
     run(Command::new(script).args([IMAGE, &programs.profile])).context("build the platform's image")?;
     lab.load(&[IMAGE])?;
     lab.load(&BASES)?;
-    let store = object_store(lab, programs)?;
+    object_store(lab, programs)
+}
+
+/// The installation alone, with these words and variables besides. Gives the API's address on the first machine.
+///
+/// # Errors
+/// When it fails, with what it said.
+pub fn install_with(
+    lab: &Lab,
+    programs: &Programs,
+    blobs: &str,
+    words: &[&str],
+    variables: &[(&str, &str)],
+) -> anyhow::Result<String> {
     let first = lab.nodes().first().context("a lab has machines")?;
     let mut install = Command::new(programs.ambo());
     install
         .args(["platform", "install", "--engine", &first.docker_host(), "--image", IMAGE, "--domain", DOMAIN, "--dns"])
-        .args(["--blobs", &store, "--credential", "AWS_ACCESS_KEY_ID", "--credential", "AWS_SECRET_ACCESS_KEY"])
-        .env("AWS_ACCESS_KEY_ID", STORE_KEY)
-        .args(settings.iter().flat_map(|setting| ["--set", setting]))
-        .env("AWS_ACCESS_KEY_ID", STORE_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", STORE_SECRET);
+        .args(["--blobs", blobs])
+        .args(STORE_CREDENTIALS.iter().flat_map(|(name, _)| ["--credential", name]))
+        .args(words)
+        .envs(STORE_CREDENTIALS.iter().chain(variables).copied());
     run(&mut install)?;
-    account(lab, programs, &format!("http://{}:7080", first.address()))
+    Ok(format!("http://{}:7080", first.address()))
 }
 
 /// Starts the object store beside the machines; it ends with the lab. Gives its address as `--blobs` takes it.
@@ -91,7 +116,7 @@ fn object_store(lab: &Lab, programs: &Programs) -> anyhow::Result<String> {
     command
         .arg(program)
         .args(["--host", &gateway, "--port", &STORE_PORT.to_string()])
-        .args(["--access-key", STORE_KEY, "--secret-key", STORE_SECRET])
+        .args(["--access-key", STORE_CREDENTIALS[0].1, "--secret-key", STORE_CREDENTIALS[1].1])
         .arg(format!("{}/", directory.display()))
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)

@@ -62,6 +62,26 @@ pub struct Keys {
     pub credentials: BTreeMap<String, String>,
 }
 
+/// What a platform brings along from where it was before: what its state is sealed with, and the authority that its clients
+/// trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownKeys {
+    /// Seals config at rest.
+    pub master: Secret,
+    /// The authority of links and of the platform's hosts: root, PEM.
+    pub root: String,
+    /// Its key.
+    pub root_key: Secret,
+}
+
+impl KnownKeys {
+    /// Keys as texts: 32 bytes in base64, and PEM.
+    #[must_use]
+    pub fn new(master: String, root: String, root_key: String) -> Self {
+        Self { master: Secret::new(master), root, root_key: Secret::new(root_key) }
+    }
+}
+
 /// What a keeper is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "rank", rename_all = "lowercase")]
@@ -101,6 +121,13 @@ impl Keys {
             etcd_root_key: etcd.key().clone(),
             credentials: BTreeMap::new(),
         })
+    }
+
+    /// The same, with keys that a platform has had before.
+    #[must_use]
+    pub fn with(self, known: &KnownKeys) -> Self {
+        let KnownKeys { master, root, root_key } = known.clone();
+        Self { master, root, root_key, ..self }
     }
 
     /// The authority of links.

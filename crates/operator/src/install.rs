@@ -8,7 +8,7 @@ use ambo_link::authority::AuthorityError;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::bundle::{Bundle, EtcdMember, Keys, Spec};
+use crate::bundle::{Bundle, EtcdMember, Keys, KnownKeys, Spec};
 use crate::component::{DATA, ENGINE, RUN};
 use crate::swarm::{Swarm, SwarmNode, SwarmService, SwarmTask};
 
@@ -45,6 +45,8 @@ pub struct Plan {
     pub credentials: BTreeMap<String, String>,
     /// A given etcd; `None` runs one of our own on the managers.
     pub store: Option<String>,
+    /// Keys that the platform has had before; `None` makes new ones.
+    pub keys: Option<KnownKeys>,
     /// Whether every node answers DNS for the platform's domain.
     pub dns: bool,
 }
@@ -93,6 +95,9 @@ pub async fn install(swarm: &Swarm, plan: &Plan) -> Result<(), InstallError> {
     swarm.heartbeat_set(HEARTBEAT).await?;
     let nodes = swarm.nodes().await?;
     let mut keys = Keys::generate(&plan.platform)?;
+    if let Some(known) = &plan.keys {
+        keys = keys.with(known);
+    }
     keys.credentials.clone_from(&plan.credentials);
     let etcd = if plan.store.is_none() { members(&nodes) } else { Vec::new() };
     let mut settings = plan.settings.clone();

@@ -156,18 +156,19 @@ impl fmt::Debug for Target<'_> {
 }
 
 impl<'a> Target<'a> {
-    /// Takes a store that is empty, or that an interrupted filling has left.
+    /// Takes a store that is empty but for keys with a lease, or that an interrupted filling has left.
     ///
     /// # Errors
     /// When there is something else in it, or it fails.
     pub async fn mark(store: &'a dyn Store) -> Result<Self, MigrateError> {
-        let first = Page { limit: Some(1), ..Page::default() };
         let claim = match store.get(MARK).await.map_err(MigrateError::Target)? {
             Some(left) => Transaction::new().unmodified(&left),
             None => {
-                let there = store.list("", first).await.map_err(MigrateError::Target)?;
-                if let Some(entry) = there.entries.into_iter().next() {
-                    return Err(MigrateError::TargetTaken { key: entry.key });
+                let mut pages = Pages::default();
+                while let Some(listing) = pages.next(store).await.map_err(MigrateError::Target)? {
+                    if let Some(entry) = carried(&listing).next() {
+                        return Err(MigrateError::TargetTaken { key: entry.key.clone() });
+                    }
                 }
                 Transaction::new().absent(MARK)
             }
@@ -182,15 +183,14 @@ impl<'a> Target<'a> {
     /// # Errors
     /// When the store fails, or somebody else fills it by now.
     pub async fn clear(&self) -> Result<(), MigrateError> {
-        loop {
-            let page = Page { limit: Some(BATCH_ENTRIES_MAX), ..Page::default() };
-            let listing = self.store.list("", page).await.map_err(MigrateError::Target)?;
-            let old: Vec<_> = listing.entries.into_iter().filter(|entry| entry.key != MARK).collect();
-            if old.is_empty() {
-                return Ok(());
+        let mut pages = Pages::default();
+        while let Some(listing) = pages.next(self.store).await.map_err(MigrateError::Target)? {
+            let old: Vec<_> = carried(&listing).collect();
+            for some in old.chunks(BATCH_ENTRIES_MAX) {
+                self.commit(some.iter().fold(Transaction::new(), |all, entry| all.delete(&entry.key))).await?;
             }
-            self.commit(old.iter().fold(Transaction::new(), |all, entry| all.delete(&entry.key))).await?;
         }
+        Ok(())
     }
 
     /// Writes what is in `from`, and says what that is, and which keys were left out.

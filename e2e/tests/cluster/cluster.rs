@@ -40,6 +40,16 @@ impl Cluster {
         Self { lab, access, programs, home: tempfile::tempdir().unwrap(), _alone: alone }
     }
 
+    /// One machine, on which `install` puts the platform.
+    pub(crate) fn of_one(name: &str, install: impl FnOnce(&Lab, &Programs) -> Access) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let programs = Programs { project: platform::project(env!("CARGO_MANIFEST_DIR")), profile: "debug".to_owned() };
+        let lab = Lab::up(LabSettings { name: name.to_owned(), nodes: 1, ..LabSettings::default() }).unwrap();
+        lab.swarm(1).unwrap();
+        let access = install(&lab, &programs);
+        Self { lab, access, programs, home: tempfile::tempdir().unwrap(), _alone: alone }
+    }
+
     pub(crate) fn node(&self, name: &str) -> &Node {
         self.lab.node(name).unwrap()
     }
@@ -86,6 +96,12 @@ impl Cluster {
         self.git(&work, &["commit", "-q", "-m", text]).ok();
         let remote = format!("http://ambo:{}@{}:7080/{app}.git", self.access.key, node.address());
         self.git(&work, &["push", &remote, "main"])
+    }
+
+    /// What is in an app's repository, through this machine.
+    pub(crate) fn refs(&self, app: &str, node: &Node) -> Ran {
+        let remote = format!("http://ambo:{}@{}:7080/{app}.git", self.access.key, node.address());
+        self.git(self.home.path(), &["ls-remote", &remote])
     }
 
     fn git(&self, work: &Path, words: &[&str]) -> Ran {

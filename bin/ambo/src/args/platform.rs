@@ -59,6 +59,10 @@ pub(crate) struct PlatformInstall {
     /// A setting of ambod, as `ambod settings` lists them: build-minutes=60
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Bring back the platform of a backup: its archive in a bucket, or the bucket for the newest. What opens it is read from
+    /// AMBO_BACKUP_PASSPHRASE or AMBO_BACKUP_IDENTITY. `--blobs` must be empty
+    #[arg(long, value_name = "URL")]
+    pub(crate) restore: Option<String>,
     /// Answer DNS for the domain on every node's port 53, with the nodes that are well
     #[arg(long)]
     pub(crate) dns: bool,

@@ -70,20 +70,27 @@ fn tell(context: &Context) -> impl Fn(String) + '_ {
 
 async fn install_run(context: &Context, args: PlatformInstall) -> Outcome {
     let swarm = swarm(&args.manager)?;
-    let plan = Plan {
+    let mut plan = Plan {
         platform: bundle::platform_id(),
         image: args.image,
         settings: settings(&args.domain, &args.blobs, &args.set)?,
         credentials: credentials(&args.credential)?,
         store: args.store,
+        keys: None,
         dns: args.dns,
     };
+    if let Some(archive) = &args.restore {
+        backup::plan_restore(&mut plan, archive).await?;
+    }
     context.printer.note("Installing: secrets and keepers, for every node of the swarm")?;
     install::install(&swarm, &plan).await?;
     install::wait_until_healthy(&swarm, within(&args.manager), &tell(context)).await?;
     let node = swarm.nodes().await.ok().and_then(|nodes| nodes.into_iter().find_map(|node| node.address()));
     let node = node.map_or_else(|| args.domain.clone(), |address| address.to_string());
     context.printer.note("The platform is up.")?;
+    if args.restore.is_some() {
+        return context.printer.hint(format!("its state comes first, then every app: ambo login http://{node}:7080"));
+    }
     context.printer.hint(format!("make the first account: ambo register http://{node}:7080"))
 }
 

@@ -1,14 +1,15 @@
 //! `ambod backup` and `ambod restore`: for a platform that does not run, and for archives alone.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use ambo_backup::{Backup, Sources, Stopped, Targets, identity_generate};
+use ambo_backup::{Backup, Restored, Sources, Stopped, Targets, Unlock, identity_generate, keys_peek};
 use ambo_blobs::BlobSettings;
-use ambo_store::Store;
-use ambo_store::migrate::leased_keys;
+use ambo_store::migrate::{is_unfinished, leased_keys};
+use ambo_store::{Page, Store, StoreError};
 use anyhow::{Context, bail};
 
 use super::keys::PlatformKeys;
@@ -77,21 +78,65 @@ pub(crate) async fn restore(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let unlock = place::unlock(identity)?;
-    let (name, archive) = place::open(archive).await?;
     let data = Data::take(Path::new(&settings.data), false).await?;
-    let path = data.path();
+    let store = crate::state::open(settings, data.path())?;
+    ensure_idle(&*store).await?;
+    let restored = restore_to(settings, data.path(), store, archive, unlock).await?;
+    report::restored(&restored, out)?;
+    Ok(writeln!(out, "next: start ambod, which starts every app")?)
+}
+
+/// The same for a cluster's first leader, when the setting `restore-from` names an archive and the cluster has no state yet.
+pub(crate) async fn restore_if_empty(settings: &Settings, data: &Path, store: Arc<dyn Store>) -> anyhow::Result<()> {
+    if settings.restore_from.is_empty() || !(is_unfinished(&*store).await? || is_empty(&*store).await?) {
+        return Ok(());
+    }
+    tracing::info!(archive = settings.restore_from, "there is no state yet: restoring");
+    let unlock = place::unlock(None)?;
+    let restored = restore_to(settings, data, store, &settings.restore_from, unlock).await?;
+    let mut said = Vec::new();
+    report::restored(&restored, &mut said)?;
+    for line in String::from_utf8_lossy(&said).lines() {
+        tracing::info!("{line}");
+    }
+    Ok(())
+}
+
+/// Whether a store has nothing but keys with a lease.
+async fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
+    let listing = store.list("", Page::default()).await?;
+    Ok(!listing.more && listing.entries.iter().all(|entry| listing.leased.contains(&entry.key)))
+}
+
+async fn restore_to(
+    settings: &Settings,
+    data: &Path,
+    store: Arc<dyn Store>,
+    archive: &str,
+    unlock: Unlock,
+) -> anyhow::Result<Restored> {
+    let (name, archive) = place::open(archive).await?;
     let targets = Targets {
-        store: crate::state::open(settings, path)?,
-        blobs: crate::blobs::open(settings, path)?,
-        staging: staging(settings, path),
-        repositories: super::repositories(path),
-        keys: Arc::new(PlatformKeys::of(path)),
+        store,
+        blobs: crate::blobs::open(settings, data)?,
+        staging: staging(settings, data),
+        repositories: super::repositories(data),
+        keys: Arc::new(PlatformKeys::of(data)),
     };
     let restored = ambo_backup::restore(archive, unlock, &targets).await.with_context(|| format!("restore {name}"))?;
     std::fs::remove_dir(&targets.staging).context("remove the directory of files that were not whole yet")?;
-    report::restored(&restored, out)?;
-    writeln!(out, "next: start ambod on it, which starts every app; it needs no more than this archive had")?;
-    Ok(())
+    Ok(restored)
+}
+
+/// Prints an archive's keys as JSON: for `ambo platform install`, which a cluster has them from before it has anything else.
+pub(crate) async fn keys(archive: &str, identity: Option<&Path>, out: &mut impl Write) -> anyhow::Result<()> {
+    let unlock = place::unlock(identity)?;
+    let (name, archive) = place::open(archive).await?;
+    let (header, keys) = keys_peek(archive, unlock).await.with_context(|| format!("read {name}"))?;
+    let texts = keys.iter().map(|(name, key)| (name.as_str(), String::from_utf8_lossy(key)));
+    let keys: BTreeMap<_, _> = texts.collect();
+    serde_json::to_writer(&mut *out, &serde_json::json!({ "platform": header.platform, "keys": keys }))?;
+    Ok(writeln!(out)?)
 }
 
 /// On the file system of the registry's objects, where those are files.

@@ -14,6 +14,9 @@ use url::Url;
 /// The variable with the passphrase.
 const PASSPHRASE: &str = "AMBO_BACKUP_PASSPHRASE";
 
+/// The variable with an identity, where there is no file for it.
+const IDENTITY: &str = "AMBO_BACKUP_IDENTITY";
+
 /// An archive as it is read.
 pub(super) type ArchiveRead = Box<dyn AsyncRead + Send + Unpin>;
 
@@ -33,7 +36,7 @@ pub(super) fn lock(recipients: &str) -> anyhow::Result<Option<Lock>> {
     let recipients = recipients.split(',').map(str::trim).filter(|text| !text.is_empty());
     let recipients: Vec<Recipient> =
         recipients.map(str::parse).collect::<Result<_, _>>().context("the setting `backup-recipients`")?;
-    let lock = match (recipients.is_empty(), passphrase_given()) {
+    let lock = match (recipients.is_empty(), given(PASSPHRASE)) {
         (false, _) => Lock::Recipients(recipients),
         (true, Some(passphrase)) => Lock::Passphrase(passphrase),
         (true, None) => return Ok(None),
@@ -42,19 +45,20 @@ pub(super) fn lock(recipients: &str) -> anyhow::Result<Option<Lock>> {
     Ok(Some(lock))
 }
 
-fn passphrase_given() -> Option<Secret> {
-    std::env::var(PASSPHRASE).ok().filter(|text| !text.is_empty()).map(Secret::new)
+fn given(variable: &str) -> Option<Secret> {
+    std::env::var(variable).ok().filter(|text| !text.is_empty()).map(Secret::new)
 }
 
-/// An identity in a file, or else the passphrase: of the environment, or asked for.
+/// An identity, in a file or of the environment, or else the environment's passphrase.
 pub(super) fn unlock(identity: Option<&Path>) -> anyhow::Result<Unlock> {
-    let unlock = match (identity, passphrase_given()) {
-        (Some(path), _) => {
+    let unlock = match (identity, given(IDENTITY), given(PASSPHRASE)) {
+        (Some(path), _, _) => {
             let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
             Unlock::Identities(Secret::new(text))
         }
-        (None, Some(passphrase)) => Unlock::Passphrase(passphrase),
-        (None, None) => {
+        (None, Some(identity), _) => Unlock::Identities(identity),
+        (None, None, Some(passphrase)) => Unlock::Passphrase(passphrase),
+        (None, None, None) => {
             bail!("what opens the archive? give its passphrase in {PASSPHRASE}, or an identity with --identity-file")
         }
     };

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambo_link::LinkServer;
-use ambo_store::{Election, Leadership, Store};
+use ambo_store::{Election, FencedStore, Leadership, Store};
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,7 @@ use crate::platform::Platform;
 use crate::running::Control;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::{notify, state};
+use crate::{backup, notify, state};
 
 /// The key that the leader holds.
 const LEADER_KEY: &str = "cluster/leader";
@@ -129,6 +129,8 @@ async fn start(
     services: &ControllerServices,
     drain: Duration,
 ) -> anyhow::Result<Control> {
+    let fenced = Arc::new(FencedStore::new(store.clone(), leadership.fence.clone()));
+    backup::restore_if_empty(settings, data.path(), fenced).await?;
     state::ensure_whole(&*store).await?;
     let (listeners, addresses) = ControlListeners::hidden()?;
     let Laid { foundation, hub, joiners, nodes, membership } =

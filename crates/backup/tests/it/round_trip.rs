@@ -1,6 +1,6 @@
 //! What was backed up is what is restored.
 
-use ambo_backup::{Archives, Backup, Lock, RestoreError, Stopped, Unlock, restore, verify};
+use ambo_backup::{Archives, Backup, Lock, RestoreError, Stopped, Unlock, keys_peek, restore, verify};
 use ambo_blobs::{BlobSettings, Bucket, Variables};
 use ambo_registry::{Algorithm, Digest};
 use ambo_store::Transaction;
@@ -151,8 +151,14 @@ async fn keys_that_a_platform_has_no_use_for_are_named() {
     let known = ["master.key", "platform-id"].map(str::to_owned);
     let keys = ambo_backup::KeyFiles::new(to.directory.path(), known);
     let targets = ambo_backup::Targets { keys: Arc::new(keys), ..to.targets() };
-    let restored = restore(std::io::Cursor::new(archive), unlock, &targets).await.unwrap();
+    let restored = restore(std::io::Cursor::new(archive.clone()), unlock.clone(), &targets).await.unwrap();
     assert_eq!(restored.keys_left_out, ["tls/ca.crt", "tls/ca.key"]);
+    // Whoever needs keys before a restore reads no further than they go.
+    let (cut, unlock) = (archive[..archive.len() / 2].to_vec(), unlock);
+    let (_, keys) = keys_peek(std::io::Cursor::new(archive), unlock.clone()).await.unwrap();
+    assert_eq!(keys.keys().map(String::as_str).collect::<Vec<_>>(), crate::platform::KEYS);
+    assert_eq!(keys["master.key"].as_slice(), b"the content of master.key");
+    keys_peek(std::io::Cursor::new(cut), unlock).await.unwrap_err();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,12 +1,16 @@
 //! `platform backup` and `platform restore`. The server makes archives; `ambod`, on this machine, reads them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use ambo_client::types::{Backup, BackupCreate, BackupStatus, Secret};
 use ambo_client::{Client, ClientError};
+use ambo_operator::bundle::KnownKeys;
+use ambo_operator::install::Plan;
 use indicatif::HumanBytes;
+use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -19,6 +23,8 @@ use crate::prompt;
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// The variable with the passphrase.
 const PASSPHRASE: &str = "AMBO_BACKUP_PASSPHRASE";
+/// The variable with an identity.
+const IDENTITY: &str = "AMBO_BACKUP_IDENTITY";
 
 pub(super) async fn backup(context: &Context, args: PlatformBackup) -> Outcome {
     match args.command {
@@ -146,6 +152,40 @@ async fn download(context: &Context, client: &Client, create: BackupCreate, path
         .hint(format!("it holds every secret of the platform, encrypted: `ambo platform backup verify {shown}`"))
 }
 
+/// Installs the platform of a backup: with its keys, and told where its state is.
+pub(super) async fn plan_restore(plan: &mut Plan, archive: &str) -> Outcome {
+    if !archive.contains("://") {
+        return Err(Failure::usage(
+            "a cluster restores from a bucket, which its machines reach: put the archive there",
+        ));
+    }
+    let named = ArchiveArgs { archive: archive.to_owned(), identity_file: None };
+    let output = ambod(&["backup", "keys"], &named).stderr(Stdio::inherit()).output().await.map_err(not_run)?;
+    if !output.status.success() {
+        return Err(Failure::quiet(Exit::Failed));
+    }
+    let unreadable = |error: serde_json::Error| Failure::failed(format!("`ambod` says something else: {error}"));
+    let Known { platform, mut keys } = serde_json::from_slice(&output.stdout).map_err(unreadable)?;
+    let mut take = |name: &str| {
+        let lacks = || Failure::failed(format!("the archive has no `{name}`: a platform cannot be made of it"));
+        keys.remove(name).ok_or_else(lacks)
+    };
+    plan.keys = Some(KnownKeys::new(take("master.key")?, take("tls/ca.crt")?, take("tls/ca.key")?));
+    plan.platform = platform;
+    plan.settings.insert("AMBO_RESTORE_FROM".to_owned(), archive.to_owned());
+    let opening =
+        [PASSPHRASE, IDENTITY].into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
+    plan.credentials.extend(opening);
+    Ok(())
+}
+
+/// What `ambod backup keys` prints.
+#[derive(Deserialize)]
+struct Known {
+    platform: String,
+    keys: BTreeMap<String, String>,
+}
+
 /// `ambod` beside this program, or else the one on the path.
 fn ambod(words: &[&str], archive: &ArchiveArgs) -> Command {
     let beside = std::env::current_exe().ok().map(|ambo| ambo.with_file_name("ambod")).filter(|ambod| ambod.is_file());
@@ -159,14 +199,17 @@ fn ambod(words: &[&str], archive: &ArchiveArgs) -> Command {
 
 /// What it says, it says itself.
 async fn ended(mut command: Command) -> Outcome {
-    let missing = |error: std::io::Error| match error.kind() {
+    match command.status().await.map_err(not_run)?.success() {
+        true => Ok(()),
+        false => Err(Failure::quiet(Exit::Failed)),
+    }
+}
+
+fn not_run(error: std::io::Error) -> Failure {
+    match error.kind() {
         std::io::ErrorKind::NotFound => {
             Failure::with(Exit::Unavailable, "archives are read by `ambod`, which is not on this machine")
         }
         _ => Failure::io("cannot run `ambod`", &error),
-    };
-    match command.status().await.map_err(missing)?.success() {
-        true => Ok(()),
-        false => Err(Failure::quiet(Exit::Failed)),
     }
 }
