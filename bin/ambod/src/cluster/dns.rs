@@ -116,12 +116,22 @@ impl KeptNodes {
 
     /// Hears of the nodes from the leader, whoever it is at the time. Runs for as long as it is polled.
     async fn follow_leader(self, socket: PathBuf) -> Result<(), DnsError> {
+        let mut has_leader = true;
         loop {
-            let heard = async { nodes_hear(UnixStream::connect(&socket).await?, |nodes| self.hear(&nodes)).await };
-            match heard.await {
-                Ok(()) => tracing::info!("the leader has gone: answering by the last list of nodes"),
-                Err(error) => tracing::info!(%error, "no leader: answering by the last list of nodes"),
+            let heard = async {
+                let stream = UnixStream::connect(&socket).await?;
+                nodes_hear(stream, |nodes| {
+                    has_leader = true;
+                    self.hear(&nodes);
+                })
+                .await
+            };
+            let ended = heard.await;
+            // Once, not with every try.
+            if has_leader {
+                tracing::info!(error = ?ended.err(), "no leader: answering by the last list of nodes");
             }
+            has_leader = false;
             tokio::time::sleep(PAUSE).await;
         }
     }
