@@ -24,6 +24,9 @@ const LIFE: Duration = Duration::from_secs(397 * 24 * 60 * 60);
 /// How long before its end it is replaced.
 const RENEWAL: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
+/// Notes until when a certificate is good, and for what names it is.
+const ISSUED_FILE: &str = "issued.json";
+
 /// Why the files could not be laid down.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
@@ -78,14 +81,15 @@ impl Files {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn agent_lay(&self, issued: &Issued, root: &str, now: Timestamp) -> Result<(), FilesError> {
-        self.issued_lay(&self.0.join("agent/identity"), issued, root, now)
+    pub fn agent_lay(&self, issued: &Issued, node: &str, root: &str, now: Timestamp) -> Result<(), FilesError> {
+        self.issued_lay(&self.0.join("agent/identity"), issued, &agent_names(node), root, now)
     }
 
-    /// Whether the agent has a certificate that is good for long enough.
+    /// Whether the agent of this node has a certificate that is good for long enough. A machine that left and joined again is
+    /// another node.
     #[must_use]
-    pub fn has_agent(&self, root: &str, now: Timestamp) -> bool {
-        is_good(&self.0.join("agent/identity"), root, now)
+    pub fn has_agent(&self, node: &str, root: &str, now: Timestamp) -> bool {
+        is_good(&self.0.join("agent/identity"), &agent_names(node), root, now)
     }
 
     /// Makes the directories that components keep their things in.
@@ -206,9 +210,12 @@ impl Files {
     }
 
     fn write_json<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), FilesError> {
-        let path = self.0.join(name);
-        let text = serde_json::to_string(value).map_err(|error| failed(&path, error.into()))?;
-        self.write(&path, &text)
+        self.write_json_at(&self.0.join(name), value)
+    }
+
+    fn write_json_at<T: Serialize + ?Sized>(&self, path: &Path, value: &T) -> Result<(), FilesError> {
+        let text = serde_json::to_string(value).map_err(|error| failed(path, error.into()))?;
+        self.write(path, &text)
     }
 
     fn identity_lay(
@@ -219,20 +226,27 @@ impl Files {
         now: Timestamp,
     ) -> Result<(), FilesError> {
         let directory = self.0.join(directory);
-        if is_good(&directory, authority.root(), now) {
+        if is_good(&directory, names, authority.root(), now) {
             return Ok(());
         }
         let issued = authority.issue(names, true, now, LIFE)?;
-        self.issued_lay(&directory, &issued, authority.root(), now)
+        self.issued_lay(&directory, &issued, names, authority.root(), now)
     }
 
-    fn issued_lay(&self, directory: &Path, issued: &Issued, root: &str, now: Timestamp) -> Result<(), FilesError> {
+    fn issued_lay(
+        &self,
+        directory: &Path,
+        issued: &Issued,
+        names: &[String],
+        root: &str,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
         // What is written down about it comes last: cut off before, it is issued again.
-        let _ = fs::remove_file(directory.join("ends"));
+        let _ = fs::remove_file(directory.join(ISSUED_FILE));
         self.write(&directory.join("ca.crt"), root)?;
         self.write(&directory.join("node.key"), issued.key.reveal())?;
         self.write(&directory.join("node.crt"), &issued.chain)?;
-        self.write(&directory.join("ends"), &seconds(now + LIFE).to_string())
+        self.write_json_at(&directory.join(ISSUED_FILE), &(seconds(now + LIFE), names))
     }
 
     /// Writes a file whole, for us alone; one that says the same stays.
@@ -250,10 +264,16 @@ pub fn life() -> Duration {
     LIFE
 }
 
-fn is_good(directory: &Path, root: &str, now: Timestamp) -> bool {
-    let ends: i64 = fs::read_to_string(directory.join("ends")).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+fn is_good(directory: &Path, names: &[String], root: &str, now: Timestamp) -> bool {
+    let issued = fs::read(directory.join(ISSUED_FILE)).ok();
+    let issued = issued.and_then(|bytes| serde_json::from_slice::<(i64, Vec<String>)>(&bytes).ok());
     let is_of_root = fs::read_to_string(directory.join("ca.crt")).is_ok_and(|known| known == root);
-    is_of_root && directory.join("node.key").exists() && ends > seconds(now + RENEWAL)
+    let is_of_names = issued.is_some_and(|(ends, of)| of == names && ends > seconds(now + RENEWAL));
+    is_of_root && directory.join("node.key").exists() && is_of_names
+}
+
+fn agent_names(node: &str) -> Vec<String> {
+    ambo_link::identity::names(&Peer { role: Role::Agent, node: node.to_owned() })
 }
 
 fn seconds(at: Timestamp) -> i64 {
@@ -309,6 +329,10 @@ mod tests {
         assert_eq!(chain(), first);
         files.manager_lay(&spec, &keys, &node, now + (LIFE - RENEWAL / 2)).unwrap();
         assert_ne!(chain(), first);
+        assert!(
+            files.has_agent("one", &keys.root, now) && !files.has_agent("two", &keys.root, now),
+            "it is of one node"
+        );
         let key = fs::metadata(dir.path().join("controller/master.key")).unwrap();
         assert_eq!(key.permissions().mode() & 0o777, 0o600);
         let identity = |name: &str| fs::read_to_string(dir.path().join("controller/identity").join(name)).unwrap();

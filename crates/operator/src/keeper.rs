@@ -151,10 +151,10 @@ impl Keeper {
         match &self.0.bundle {
             Bundle::Manager { spec, keys } => self.0.files.manager_lay(spec, keys, node, now)?,
             Bundle::Worker { root, token, .. } => {
-                if !self.0.files.has_agent(root, now) {
+                if !self.0.files.has_agent(&node.id, root, now) {
                     let labels = self.0.files.labels()?;
                     let issued = self.0.enrolment.enrol(node, &labels, root, token).await;
-                    self.0.files.agent_lay(&issued.map_err(KeeperError::Enrolment)?, root, now)?;
+                    self.0.files.agent_lay(&issued.map_err(KeeperError::Enrolment)?, &node.id, root, now)?;
                     self.0.files.labels_forget()?;
                 }
             }
