@@ -141,7 +141,12 @@ impl Engine {
     ///
     /// # Errors
     /// When the engine does not answer, or refuses.
-    pub async fn raw_empty(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Result<(), EngineError> {
+    pub async fn raw_empty(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<(), EngineError> {
         let request = request(method, path, body)?.body(body_of(body)?).map_err(unexpected)?;
         self.answer(request).await.map(drop)
     }

@@ -13,8 +13,8 @@ pub mod settings;
 mod transport;
 
 pub use bollard;
-pub use http;
 pub use engine::{Engine, EngineInfo, RawStream};
 pub use error::EngineError;
+pub use http;
 pub use settings::{AddressError, DockerSettings, EngineAddress};
 pub use transport::{Connector, EngineStream};

@@ -76,11 +76,8 @@ impl Etcd {
     }
 
     fn start_in(&mut self, index: usize, state: &str) {
-        let cluster: Vec<String> = self
-            .members
-            .iter()
-            .map(|member| format!("m{}=http://127.0.0.1:{}", member.peer, member.peer))
-            .collect();
+        let cluster: Vec<String> =
+            self.members.iter().map(|member| format!("m{}=http://127.0.0.1:{}", member.peer, member.peer)).collect();
         let (client, peer) = (self.members[index].client, self.members[index].peer);
         let url = format!("{}://127.0.0.1:{client}", self.scheme);
         let child = Command::new("setpriv")
