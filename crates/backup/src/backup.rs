@@ -61,9 +61,6 @@ pub enum BackupError {
     /// The state cannot be read.
     #[error("read the state")]
     State(#[from] StoreError),
-    /// The state changed so fast that no moment of it could be had.
-    #[error("the state changes too fast to be read: try again")]
-    Unsettled,
     /// The registry's store failed.
     #[error("read the registry")]
     Registry(#[from] ambo_registry::StoreError),

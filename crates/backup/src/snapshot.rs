@@ -1,14 +1,13 @@
 //! All of the state as it was at one revision, although a store gives pages that were read one after the other.
 //!
 //! Pages go into the archive as they are read. Meanwhile a watch collects what changes after the first of them, and stops at
-//! a mark, which is a write of ours: what it told by then, laid over the pages, is the state at the mark's revision. Of each
-//! key that was set we ask whether it goes with a lease, since such keys are left out and a watch does not tell; one that is gone
-//! by the time of asking leads to another mark behind its removal.
+//! a mark, which is a write of ours: what it told by then, laid over the pages, is the state at the mark's revision. Keys that
+//! go with a lease are left out.
 //!
 //! Where nothing has changed there is no mark, so a store whose disk is full can be backed up as well.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 
 use ambo_store::{Entry, Event, Listing, Page, Revision, Store, StoreError, Transaction, Watch};
@@ -21,8 +20,6 @@ use crate::backup::BackupError;
 
 /// The key of marks. It is not in the archive.
 const MARK: &str = "store/backup";
-/// Most marks until a state is settled. Each takes a few milliseconds.
-const MARKS_MAX: usize = 100;
 
 /// Writes the state, and gives the revision that it is of.
 pub(crate) async fn state_write(store: &dyn Store, writer: &mut ArchiveWriter) -> Result<Revision, BackupError> {
@@ -47,7 +44,7 @@ pub(crate) async fn state_write(store: &dyn Store, writer: &mut ArchiveWriter) -
 
 /// What of a page belongs to the state.
 fn carried(listing: &Listing) -> impl Iterator<Item = &Entry> {
-    listing.entries.iter().filter(|entry| entry.key != MARK && !listing.leased.contains(&entry.key))
+    listing.entries.iter().filter(|entry| entry.key != MARK && !entry.is_leased)
 }
 
 fn hashed(key: &str) -> u64 {
@@ -97,7 +94,7 @@ async fn pages_write(store: &dyn Store, first: Listing, writer: &mut ArchiveWrit
 #[derive(Debug)]
 struct Change {
     revision: Revision,
-    /// `None`: it was removed.
+    /// `None`: it was removed, or goes with a lease now.
     value: Option<Bytes>,
 }
 
@@ -125,8 +122,8 @@ impl<'a> Changes<'a> {
 
     async fn collect_one(&mut self) -> Result<(), StoreError> {
         let (key, change) = match self.watch.next().await {
-            Some(Ok(Event::Put(Entry { key, value, modified, .. }))) => {
-                (key, Change { revision: modified, value: Some(value) })
+            Some(Ok(Event::Put(Entry { key, value, modified, is_leased, .. }))) => {
+                (key, Change { revision: modified, value: (!is_leased).then_some(value) })
             }
             Some(Ok(Event::Delete { key, revision })) => (key, Change { revision, value: None }),
             Some(Err(error)) => return Err(error),
@@ -136,45 +133,14 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Collects up to a mark at which it is known of each key whether it goes with a lease; those that do are then left out.
-    async fn settle(&mut self) -> Result<Revision, BackupError> {
-        let mut known: HashMap<String, (Revision, bool)> = HashMap::new();
-        for _ in 0..MARKS_MAX {
-            let mark = self.store.commit(Transaction::new().put(MARK, Uuid::new_v4().to_string())).await?.revision;
-            // The mark is the last that its revision has.
-            while self.latest.get(MARK).is_none_or(|change| change.revision < mark) {
-                self.collect_one().await?;
-            }
-            if self.leases_look_up(&mut known).await? {
-                let leased: BTreeSet<_> = known.iter().filter(|(_, (_, leased))| *leased).map(|(key, _)| key).collect();
-                for (key, change) in &mut self.latest {
-                    if leased.contains(key) {
-                        change.value = None;
-                    }
-                }
-                return Ok(mark);
-            }
+    /// Collects up to a mark, and gives its revision.
+    async fn settle(&mut self) -> Result<Revision, StoreError> {
+        let mark = self.store.commit(Transaction::new().put(MARK, Uuid::new_v4().to_string())).await?.revision;
+        // The mark is the last that its revision has.
+        while self.latest.get(MARK).is_none_or(|change| change.revision < mark) {
+            self.collect_one().await?;
         }
-        Err(BackupError::Unsettled)
-    }
-
-    /// Looks up which of the keys that were set go with a lease. `false`: some are gone by now.
-    // Not by a shared reference, which a watch that other threads may hold does not allow.
-    async fn leases_look_up(&mut self, known: &mut HashMap<String, (Revision, bool)>) -> Result<bool, StoreError> {
-        let mut all_there = true;
-        for (key, change) in self.latest.iter().filter(|(key, change)| change.value.is_some() && *key != MARK) {
-            if known.get(key).is_some_and(|(revision, _)| *revision == change.revision) {
-                continue;
-            }
-            // A key is the first of those that begin with it.
-            let found = self.store.list(key, Page { limit: Some(1), ..Page::default() }).await?;
-            if found.entries.first().is_some_and(|entry| entry.key == *key) {
-                known.insert(key.clone(), (change.revision, found.leased.contains(key)));
-            } else {
-                all_there = false;
-            }
-        }
-        Ok(all_there)
+        Ok(mark)
     }
 
     /// Writes what the pages do not show.

@@ -32,6 +32,7 @@ impl Keys {
             value: Bytes::copy_from_slice(found.value()),
             created: revision(found.create_revision()),
             modified: revision(found.mod_revision()),
+            is_leased: found.lease() != 0,
         }
     }
 

@@ -1,7 +1,5 @@
 //! Listing a page.
 
-use std::collections::BTreeSet;
-
 use ambo_store::port::{PAGE_BYTES_MAX, VALUE_BYTES_MAX};
 use ambo_store::{Listing, Page, StoreError};
 use etcd_client::{Client, GetOptions, GetResponse, SortOrder, SortTarget};
@@ -35,8 +33,7 @@ pub(crate) async fn list(
 /// Gathers a page from chunks of one revision.
 async fn gather(members: &Members, keys: &Keys, prefix: &str, page: &Page, limit: usize) -> Result<Listing, Failure> {
     let (mut start, mut end) = keys.page(prefix, page);
-    let (mut entries, mut leased) = (Vec::new(), BTreeSet::new());
-    let (mut bytes, mut at) = (0, None);
+    let (mut entries, mut bytes, mut at) = (Vec::new(), 0, None);
     loop {
         let count = CHUNK_ENTRIES.min(limit - entries.len());
         let chunk = chunk(members, &start, &end, count, page.descending, at).await?;
@@ -44,9 +41,6 @@ async fn gather(members: &Members, keys: &Keys, prefix: &str, page: &Page, limit
             *at.get_or_insert_with(|| chunk.header().map_or(0, etcd_client::ResponseHeader::revision));
         for found in chunk.kvs() {
             bytes += found.value().len();
-            if found.lease() != 0 {
-                leased.insert(keys.short(found.key()));
-            }
             entries.push(keys.entry(found));
             if bytes >= PAGE_BYTES_MAX {
                 break;
@@ -59,7 +53,7 @@ async fn gather(members: &Members, keys: &Keys, prefix: &str, page: &Page, limit
         let is_full = entries.len() >= limit || bytes >= PAGE_BYTES_MAX;
         if is_full || !chunk.more() {
             let more = chunk.more() || !are_all_taken;
-            return Ok(Listing { entries, more, revision: revision(revision_of_page), leased });
+            return Ok(Listing { entries, more, revision: revision(revision_of_page) });
         }
         if let Some(last) = chunk.kvs().last() {
             match page.descending {

@@ -125,7 +125,7 @@ pub async fn is_unfinished(store: &dyn Store) -> Result<bool, StoreError> {
 pub async fn leased_keys(store: &dyn Store) -> Result<Vec<String>, StoreError> {
     let (mut keys, mut pages) = (Vec::new(), Pages::default());
     while let Some(listing) = pages.next(store).await? {
-        keys.extend(listing.leased);
+        keys.extend(leased(listing));
     }
     Ok(keys)
 }
@@ -209,7 +209,7 @@ impl<'a> Target<'a> {
                 batch = batch.put(&entry.key, entry.value.clone());
             }
             self.commit(batch).await?;
-            left_out.extend(listing.leased);
+            left_out.extend(leased(listing));
         }
         Ok((tally.contents(), left_out))
     }
@@ -257,7 +257,12 @@ fn target_error(error: StoreError) -> MigrateError {
 
 /// What of a page is moved.
 fn carried(listing: &Listing) -> impl Iterator<Item = &Entry> {
-    listing.entries.iter().filter(|entry| entry.key != MARK && !listing.leased.contains(&entry.key))
+    listing.entries.iter().filter(|entry| entry.key != MARK && !entry.is_leased)
+}
+
+/// Its keys that go with a lease.
+fn leased(listing: Listing) -> impl Iterator<Item = String> {
+    listing.entries.into_iter().filter(|entry| entry.is_leased).map(|entry| entry.key)
 }
 
 /// Goes through all keys of a store.

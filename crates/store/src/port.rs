@@ -1,6 +1,5 @@
 //! The port. The limits hold on every backend, so that nothing works on one and breaks on the other.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,6 +37,8 @@ pub struct Entry {
     pub created: Revision,
     /// When it last changed.
     pub modified: Revision,
+    /// Whether it goes with a lease.
+    pub is_leased: bool,
 }
 
 /// Which part of a listing.
@@ -61,8 +62,6 @@ pub struct Listing {
     pub more: bool,
     /// The revision at which the page was read. A watch from the next one misses nothing.
     pub revision: Revision,
-    /// Those keys of the page that go with a lease.
-    pub leased: BTreeSet<String>,
 }
 
 impl Revision {

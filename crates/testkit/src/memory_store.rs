@@ -1,6 +1,6 @@
 //! A store in memory. It outlives the control planes that use it, as a disk does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ impl State {
         let event = match operation {
             Operation::Put { key, value, .. } => {
                 let created = self.entries.get(&key).map_or(revision, |before| before.created);
-                let entry = Entry { key: key.clone(), value, created, modified: revision };
+                let entry = Entry { key: key.clone(), value, created, modified: revision, is_leased: false };
                 self.entries.insert(key, entry.clone());
                 Event::Put(entry)
             }
@@ -100,7 +100,7 @@ impl Store for MemoryStore {
         let fitting = found.iter().take(limit).scan(0, fits).take_while(|fits| *fits).count();
         let more = found.len() > fitting;
         found.truncate(fitting);
-        Ok(Listing { entries: found, more, revision: state.revision, leased: BTreeSet::new() })
+        Ok(Listing { entries: found, more, revision: state.revision })
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {

@@ -1,5 +1,7 @@
 //! A platform of one machine moves to a cluster, by way of its backup.
 
+#![allow(clippy::print_stdout, reason = "reports its figures")]
+
 use std::time::Instant;
 
 use ambo_e2e::{Platform, Source, wait_until};

@@ -1,5 +1,7 @@
 //! Backups: of a platform that serves, made into a platform again where nothing is left of it.
 
+#![allow(clippy::print_stdout, reason = "reports its figures")]
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

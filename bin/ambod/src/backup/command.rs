@@ -105,7 +105,7 @@ pub(crate) async fn restore_if_empty(settings: &Settings, data: &Path, store: Ar
 /// Whether a store has nothing but keys with a lease.
 async fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
     let listing = store.list("", Page::default()).await?;
-    Ok(!listing.more && listing.entries.iter().all(|entry| listing.leased.contains(&entry.key)))
+    Ok(!listing.more && listing.entries.iter().all(|entry| entry.is_leased))
 }
 
 async fn restore_to(

@@ -44,6 +44,11 @@ impl TestPlatform {
         Self::with(directory, Arc::new(store), Arc::new(blobs))
     }
 
+    /// Another store.
+    pub(crate) fn with_store(store: Arc<dyn Store>) -> Self {
+        Self::of_a_cluster(store, ambo_blobs::Bucket::in_memory())
+    }
+
     /// Another store and a bucket.
     pub(crate) fn of_a_cluster(store: Arc<dyn Store>, bucket: ambo_blobs::Bucket) -> Self {
         Self::with(tempfile::tempdir().unwrap(), store, Arc::new(ObjectBlobStore::new(bucket)))

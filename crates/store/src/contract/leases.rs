@@ -76,14 +76,21 @@ pub async fn a_key_put_without_the_lease_outlives_it(store: Arc<dyn Store>) {
     assert!(entry(&*store, "a").await.is_some() && entry(&*store, "b").await.is_none());
 }
 
-pub async fn a_listing_tells_which_keys_go_with_a_lease(store: Arc<dyn Store>) {
+pub async fn reads_and_watches_tell_which_keys_go_with_a_lease(store: Arc<dyn Store>) {
     let lease = store.lease_grant(LONG).await.expect("grants");
     let put = Transaction::new().put("a", "").put_leased("b", "", lease.clone()).put_leased("c", "", lease);
-    store.commit(put).await.expect("commits");
+    let first = store.commit(put).await.expect("commits");
     store.commit(Transaction::new().put("c", "")).await.expect("commits");
+    let mut watch = store.watch("", first.revision).await.expect("watches");
+    for expected in [("a", false), ("b", true), ("c", true), ("c", false)] {
+        let Event::Put(put) = next(&mut watch).await else { panic!("expected a put") };
+        assert_eq!((put.key.as_str(), put.is_leased), expected);
+    }
+    assert!(entry(&*store, "b").await.is_some_and(|entry| entry.is_leased));
     for descending in [false, true] {
         let listing = store.list("", Page { descending, ..Page::default() }).await.expect("lists");
-        assert_eq!(listing.leased.iter().map(String::as_str).collect::<Vec<_>>(), ["b"]);
+        let leased = listing.entries.iter().filter(|entry| entry.is_leased).map(|entry| entry.key.as_str());
+        assert_eq!(leased.collect::<Vec<_>>(), ["b"]);
     }
 }
 

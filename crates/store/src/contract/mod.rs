@@ -77,7 +77,7 @@ macro_rules! store_contract {
             a_renewed_lease_lives_on
             a_revoked_lease_takes_its_keys_at_once
             a_key_put_without_the_lease_outlives_it
-            a_listing_tells_which_keys_go_with_a_lease
+            reads_and_watches_tell_which_keys_go_with_a_lease
             a_lease_of_no_or_endless_time_is_refused
         }
     };

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::history::{self, Change};
+use super::history::{self, Change, Put};
 use crate::limits::precondition_key;
 use crate::port::{LeaseId, Operation, Precondition, Revision, Transaction};
 
@@ -50,7 +50,8 @@ pub(super) fn operations(
         match operation {
             Operation::Put { key, value, lease } => {
                 let created = put(connection, key, value, lease.as_ref(), revision)?;
-                let change = Change { revision, position: changes, key, put: Some((value, created)) };
+                let put = Put { value, created, is_leased: lease.is_some() };
+                let change = Change { revision, position: changes, key, put: Some(put) };
                 history::append(connection, &change)?;
                 progress.history_bytes += value.len() as u64;
                 changes += 1;

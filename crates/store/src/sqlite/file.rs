@@ -22,7 +22,8 @@ const LOG_BYTES_KEPT: u64 = 8 * 1024 * 1024;
 const CACHE_KIB: u32 = 1024;
 
 /// Every step from one schema to the next; the file's `user_version` counts the steps taken.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE state (
         id INTEGER PRIMARY KEY CHECK (id = 0),
         revision INTEGER NOT NULL,
@@ -49,7 +50,9 @@ const MIGRATIONS: [&str; 1] = ["
         id TEXT NOT NULL PRIMARY KEY,
         ttl_ms INTEGER NOT NULL
     ) STRICT;
-"];
+",
+    "ALTER TABLE history ADD COLUMN is_leased INTEGER NOT NULL DEFAULT 0;",
+];
 
 /// Why a file cannot be the state, though SQLite may be content with it.
 #[derive(Debug, thiserror::Error)]

@@ -21,16 +21,27 @@ pub(super) struct Change<'a> {
     pub(super) revision: Revision,
     pub(super) position: usize,
     pub(super) key: &'a str,
-    /// The value and when the key was made; `None` when the key was removed.
-    pub(super) put: Option<(&'a [u8], i64)>,
+    /// What was set; `None` when the key was removed.
+    pub(super) put: Option<Put<'a>>,
+}
+
+/// What a key was set to.
+pub(super) struct Put<'a> {
+    pub(super) value: &'a [u8],
+    /// When the key was made.
+    pub(super) created: i64,
+    pub(super) is_leased: bool,
 }
 
 /// Appends a change.
 pub(super) fn append(connection: &Connection, change: &Change<'_>) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO history (revision, position, key, value, created) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql =
+        "INSERT INTO history (revision, position, key, value, created, is_leased) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let position = i64::try_from(change.position).unwrap_or(i64::MAX);
-    let (value, created) = change.put.unzip();
-    connection.prepare_cached(sql)?.execute(params![column(change.revision), position, change.key, value, created])?;
+    let (value, created) = change.put.as_ref().map(|put| (put.value, put.created)).unzip();
+    let is_leased = change.put.as_ref().is_some_and(|put| put.is_leased);
+    let row = params![column(change.revision), position, change.key, value, created, is_leased];
+    connection.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
 
@@ -64,7 +75,7 @@ pub(super) fn read(connection: &Connection, prefix: &str, from: Cursor) -> rusql
         return Ok(HistoryRead::Compacted);
     }
     let (first, end) = key_range(prefix);
-    let sql = "SELECT revision, position, key, value, created FROM history
+    let sql = "SELECT revision, position, key, value, created, is_leased FROM history
         WHERE (revision, position) >= (?1, ?2) AND key >= ?3 AND key < ?4 ORDER BY revision, position LIMIT ?5";
     let mut statement = connection.prepare_cached(sql)?;
     let rows_max = i64::try_from(READ_EVENTS_MAX).unwrap_or(i64::MAX);
@@ -159,6 +170,7 @@ fn event(row: &Row<'_>) -> rusqlite::Result<(Event, usize)> {
     let value: Option<Vec<u8>> = row.get(3)?;
     let Some(value) = value else { return Ok((Event::Delete { key, revision: modified }, 0)) };
     let bytes = value.len();
-    let entry = Entry { key, value: Bytes::from(value), created: revision_at(row, 4)?, modified };
+    let entry =
+        Entry { key, value: Bytes::from(value), created: revision_at(row, 4)?, modified, is_leased: row.get(5)? };
     Ok((Event::Put(entry), bytes))
 }

@@ -1,6 +1,5 @@
 //! The connections that read.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,7 +62,7 @@ impl Readers {
 
 /// One entry.
 pub(super) fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<Entry>> {
-    let sql = "SELECT key, value, created, modified FROM entries WHERE key = ?1";
+    let sql = "SELECT key, value, created, modified, lease IS NOT NULL FROM entries WHERE key = ?1";
     connection.prepare_cached(sql)?.query_row([key], entry).optional()
 }
 
@@ -88,7 +87,7 @@ pub(super) fn list(connection: &Connection, prefix: &str, page: &Page, limit: us
     let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(sql)?;
     let mut found = statement.query(params![first, end, rows])?;
-    let (mut entries, mut leased) = (Vec::new(), BTreeSet::new());
+    let mut entries = Vec::new();
     let mut bytes = 0;
     let mut more = false;
     while let Some(row) = found.next()? {
@@ -96,15 +95,11 @@ pub(super) fn list(connection: &Connection, prefix: &str, page: &Page, limit: us
             more = true;
             break;
         }
-        let is_leased: bool = row.get(4)?;
         let entry = entry(row)?;
-        if is_leased {
-            leased.insert(entry.key.clone());
-        }
         bytes += entry.value.len();
         entries.push(entry);
     }
-    Ok(Listing { entries, more, revision, leased })
+    Ok(Listing { entries, more, revision })
 }
 
 /// The revision of the last commit.
@@ -159,6 +154,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         value: Bytes::from(row.get::<_, Vec<u8>>(1)?),
         created: revision_at(row, 2)?,
         modified: revision_at(row, 3)?,
+        is_leased: row.get(4)?,
     })
 }
 

@@ -220,6 +220,23 @@ async fn only_the_owner_reads_the_files() {
 }
 
 #[tokio::test]
+async fn a_file_of_an_earlier_version_is_brought_up_to_date_with_its_history() {
+    let fresh = fresh();
+    let first = fresh.store.commit(Transaction::new().put("a", "1")).await.expect("commits");
+    let path = fresh.path();
+    drop(fresh.store);
+    let connection = rusqlite::Connection::open(&path).expect("opens");
+    connection.execute_batch("ALTER TABLE history DROP COLUMN is_leased; PRAGMA user_version = 1").expect("goes back");
+    drop(connection);
+    let store = SqliteStore::open(&path).expect("opens again");
+    let mut watch = store.watch("", first.revision).await.expect("watches");
+    store.commit(Transaction::new().put("b", "2")).await.expect("commits");
+    for expected in ["a", "b"] {
+        assert!(matches!(next(&mut watch).await, Event::Put(entry) if entry.key == expected && !entry.is_leased));
+    }
+}
+
+#[tokio::test]
 async fn a_file_of_a_newer_version_is_refused_untouched() {
     let store = fresh();
     let path = store.path();
