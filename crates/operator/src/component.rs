@@ -30,6 +30,8 @@ pub struct NodeFacts {
     pub name: String,
     /// Its address in the swarm.
     pub address: IpAddr,
+    /// Whether it is a manager.
+    pub is_manager: bool,
     /// The addresses of the swarm's managers.
     pub managers: Vec<IpAddr>,
     /// How the member of etcd on it began, if it has one.
@@ -243,6 +245,7 @@ mod tests {
             id: "two".to_owned(),
             name: "n2".to_owned(),
             address: address("10.0.0.2"),
+            is_manager: true,
             managers: vec![address("10.0.0.2"), address("10.0.0.1")],
             etcd: Some(Beginning {
                 member: None,

@@ -111,7 +111,7 @@ mod tests {
 
     fn node(number: u8) -> NodeFacts {
         let (id, name, address) = (format!("n{number}"), String::new(), address(number));
-        NodeFacts { id, name, address, managers: Vec::new(), etcd: None, voters: Vec::new() }
+        NodeFacts { id, name, address, is_manager: true, managers: Vec::new(), etcd: None, voters: Vec::new() }
     }
 
     fn member(number: u8, id: u64, is_started: bool) -> Member {

@@ -321,7 +321,15 @@ mod tests {
         };
         let address = "10.0.0.1".parse().unwrap();
         let (id, name) = ("one".to_owned(), "n1".to_owned());
-        let node = NodeFacts { id, name, address, managers: vec![address], etcd: None, voters: vec![address] };
+        let node = NodeFacts {
+            id,
+            name,
+            address,
+            is_manager: true,
+            managers: vec![address],
+            etcd: None,
+            voters: vec![address],
+        };
         files.manager_lay(&spec, &keys, &node, now).unwrap();
         let chain = || fs::read_to_string(dir.path().join("agent/identity/node.crt")).unwrap();
         let first = chain();

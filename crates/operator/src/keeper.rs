@@ -26,6 +26,8 @@ use crate::membership::Member;
 
 /// How long a component that was just started may take to be well.
 const WELL_DURATION_MAX: Duration = Duration::from_secs(90);
+/// How long Swarm may take to make a node what its keeper is for.
+const RANK_DURATION_MAX: Duration = Duration::from_secs(60);
 /// Pause between two looks at a component that is about to be well.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for a component to take a connection.
@@ -43,6 +45,12 @@ pub enum KeeperError {
     /// The node is in no swarm.
     #[error("the engine of this node is in no swarm: join it with `docker swarm join`")]
     NoSwarm,
+    /// The keeper of another rank is to look after this node.
+    #[error("{node} is not of the rank that this keeper is for, and Swarm has not replaced it yet")]
+    OtherRank {
+        /// Which.
+        node: String,
+    },
     /// A worker's agent has no certificate yet.
     #[error("no controller gives this node's agent its certificate: {0}")]
     Enrolment(String),
@@ -115,7 +123,7 @@ impl Keeper {
     /// # Errors
     /// When something cannot be made, or does not work.
     pub async fn round(&self) -> Result<(), KeeperError> {
-        let mut node = facts(&self.0.engine).await?;
+        let mut node = self.facts_await().await?;
         self.files_lay(&node).await?;
         if let Bundle::Manager { spec, .. } = &self.0.bundle {
             self.member_settle(spec, &mut node).await?;
@@ -129,6 +137,23 @@ impl Keeper {
             self.0.files.manager_clear()?;
         }
         Ok(())
+    }
+
+    /// What is known of the node, once it is what our bundle is for. While its rank changes the keepers of both are there, and
+    /// what one lays down the other would clear away.
+    async fn facts_await(&self) -> Result<NodeFacts, KeeperError> {
+        let deadline = Instant::now() + RANK_DURATION_MAX;
+        let wants_manager = matches!(self.0.bundle, Bundle::Manager { .. });
+        loop {
+            let node = facts(&self.0.engine).await?;
+            if node.is_manager == wants_manager {
+                return Ok(node);
+            }
+            if Instant::now() >= deadline {
+                return Err(KeeperError::OtherRank { node: node.name });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Removes the components, whose data stays.
@@ -322,6 +347,7 @@ pub async fn facts(engine: &Engine) -> Result<NodeFacts, KeeperError> {
         id: swarm.node_id.filter(|id| !id.is_empty()).ok_or(KeeperError::NoSwarm)?,
         name: info.name.unwrap_or_default(),
         address,
+        is_manager: swarm.control_available.unwrap_or(false),
         managers,
         etcd: None,
         voters: Vec::new(),
