@@ -1,11 +1,14 @@
 //! Where archives are kept: a bucket, which may be a directory.
 
+use std::time::Duration;
+
 use ambo_blobs::{BlobsError, Bucket};
 use ambo_model::{ByteSize, Timestamp};
 use futures::TryStreamExt;
 use tokio::io::AsyncRead;
 use tokio_util::io::StreamReader;
 
+use crate::archive::Header;
 use crate::backup::{Backup, BackupError};
 use crate::findings::Findings;
 use crate::name::ArchiveName;
@@ -52,11 +55,23 @@ impl Archives {
     /// # Cancel safety
     /// Dropped, it leaves nothing but what [`Self::tidy`] removes.
     pub async fn write(&self, backup: Backup) -> Result<(ArchiveListed, Findings), BackupError> {
-        let name = ArchiveName::new(&backup.header.platform, backup.header.made_at);
+        let name = self.free_name(&backup.header).await.map_err(|error| BackupError::Write(error.into()))?;
         let key = name.to_string();
         let put = |archive| async move { self.bucket.put_stream(&key, archive).await };
         let (findings, size) = backup.stream_to(put).await?;
         Ok((ArchiveListed { name, size: ByteSize::bytes(size) }, findings))
+    }
+
+    /// A name that no archive has. Two of one second are told apart: the later one is named after the next.
+    async fn free_name(&self, header: &Header) -> Result<ArchiveName, BlobsError> {
+        let mut made_at = header.made_at;
+        loop {
+            let name = ArchiveName::new(&header.platform, made_at);
+            if self.bucket.stat(&name.to_string()).await?.is_none() {
+                return Ok(name);
+            }
+            made_at += Duration::from_secs(1);
+        }
     }
 
     /// All archives, oldest first.

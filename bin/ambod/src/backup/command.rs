@@ -124,7 +124,7 @@ async fn restore_to(
         keys: Arc::new(PlatformKeys::of(data)),
     };
     let restored = ambo_backup::restore(archive, unlock, &targets).await.with_context(|| format!("restore {name}"))?;
-    std::fs::remove_dir(&targets.staging).context("remove the directory of files that were not whole yet")?;
+    std::fs::remove_dir_all(&targets.staging).context("remove the directory of files that were not whole yet")?;
     Ok(restored)
 }
 

@@ -114,12 +114,18 @@ impl PlatformBackups {
     fn begin_at(&self, backup: Backup, place: &str, archives: Archives) -> Result<wire::Backup, BackupsError> {
         let busy = self.busy.clone().try_acquire_owned().map_err(|_| BackupsError::Busy)?;
         let begun = pending(&backup, place);
-        let asked = Asked { id: begun.id, backup, archives, _busy: busy };
+        // Unless the platform stops, whoever makes backups has room for one.
+        let stopping = |_| BackupsError::Unavailable("the platform is stopping".to_owned());
+        let room = self.asked.try_reserve().map_err(stopping)?;
+        self.remember(begun.clone());
+        room.send(Asked { id: begun.id, backup, archives, _busy: busy });
+        Ok(begun)
+    }
+
+    fn remember(&self, begun: wire::Backup) {
         let mut known = self.known.lock();
         known.truncate(KNOWN_MAX - 1);
-        known.push_front(begun.clone());
-        self.asked.try_send(asked).map_err(|_| BackupsError::Busy)?;
-        Ok(begun)
+        known.push_front(begun);
     }
 
     /// Makes a backup, and keeps in mind how that went.
@@ -159,7 +165,7 @@ impl PlatformBackups {
         let backup = self.backup(&BackupCreate::default())?;
         let begun = pending(&backup, &timetable.place);
         let id = begun.id;
-        self.known.lock().push_front(begun);
+        self.remember(begun);
         let made_at = backup.header.made_at;
         self.make(Asked { id, backup, archives: timetable.archives.clone(), _busy: busy }).await?;
         for expired in timetable.expire(Timestamp::now()).await.context("remove backups that are kept no longer")? {

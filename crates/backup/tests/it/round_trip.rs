@@ -89,11 +89,16 @@ async fn archives_are_kept_in_a_directory_and_expire() {
         let (listed, _) = archives.write(made).await.unwrap();
         assert_eq!(archives.list().await.unwrap().last(), Some(&listed));
     }
+    // Another one of the same second takes no other's place.
+    let mut made = backup(from.sources(), recipient);
+    made.header.made_at = "2026-11-04T03:00:00Z".parse().unwrap();
+    assert_eq!(archives.write(made).await.unwrap().0.name.to_string(), "ambo-0a1b2c3d-20261104T030001Z.ambo");
+    assert_eq!(archives.list().await.unwrap().len(), 5);
     let retention = ambo_backup::Retention { keep_last: 2, keep_daily: 0, keep_weekly: 0 };
-    assert_eq!(archives.expire(retention).await.unwrap().len(), 2);
+    assert_eq!(archives.expire(retention).await.unwrap().len(), 3);
     let left = archives.list().await.unwrap();
     let names: Vec<_> = left.iter().map(|listed| listed.name.to_string()).collect();
-    assert_eq!(names, ["ambo-0a1b2c3d-20261103T030000Z.ambo", "ambo-0a1b2c3d-20261104T030000Z.ambo"]);
+    assert_eq!(names, ["ambo-0a1b2c3d-20261104T030000Z.ambo", "ambo-0a1b2c3d-20261104T030001Z.ambo"]);
     assert!(scratch.path().join("notes.txt").exists());
     let to = TestPlatform::of_one_machine();
     let archive = archives.read(&left[0].name).await.unwrap();

@@ -63,7 +63,10 @@ async fn create(context: &Context, args: PlatformBackup) -> Outcome {
         BackupCreate { passphrase: passphrase(&args).await?, recipients: args.recipient, ..BackupCreate::default() };
     let client = context.client()?;
     match args.to.as_deref() {
-        Some(file) if !file.contains("://") => download(context, &client, create, Path::new(file)).await,
+        // A directory of the server's machine is no file of ours: the server says so.
+        Some(file) if !file.contains("://") && !file.starts_with("disk:") => {
+            download(context, &client, create, Path::new(file)).await
+        }
         to => in_bucket(context, &client, BackupCreate { to: to.map(str::to_owned), ..create }).await,
     }
 }
