@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use ambo_model::AppId;
 use async_trait::async_trait;
+use tempfile::TempDir;
 use tokio::fs;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::process::{Child, ChildStdout, Command};
@@ -66,32 +67,53 @@ impl GitDirectory {
     }
 
     async fn export_begin(&self, app: AppId) -> io::Result<Option<RepositoryStream>> {
-        let path = self.path(app);
-        if !fs::try_exists(path.join("HEAD")).await? {
+        let path = fs::canonicalize(self.path(app)).await.map(Some).or_else(|error| absent(error).map(|()| None))?;
+        let Some(path) = path else { return Ok(None) };
+        let listing = ["for-each-ref", "--format=%(objectname) %(refname)"].map(OsStr::new);
+        let refs = self.output(&path, &listing).await?;
+        if refs.is_empty() {
             return Ok(None);
         }
-        let any = ["for-each-ref", "--count=1"].map(OsStr::new);
-        if self.output(&path, &any).await?.is_empty() {
-            return Ok(None);
-        }
+        let (scratch, still) = self.still(app, &path, &refs).await?;
         let head = ["for-each-ref", "--format=%(HEAD)", "refs/heads"].map(OsStr::new);
-        let has_head = self.output(&path, &head).await?.contains('*');
-        let mut command = self.command(&path);
+        let has_head = self.output(&still, &head).await?.contains('*');
+        let mut command = self.command(&still);
         command.args(["bundle", "create", "--quiet", "-", "--all"]).args(has_head.then_some("HEAD"));
         let mut child = command.spawn()?;
         let output = child.stdout.take().ok_or_else(|| io::Error::other("git has no output"))?;
-        Ok(Some(Box::new(Bundle { output, ended: None, child: Some(child) })))
+        Ok(Some(Box::new(Bundle { output, ended: None, child: Some(child), _scratch: scratch })))
+    }
+
+    /// A repository beside the app's, with its objects, whose refs stay as they were read: git leaves a ref out of a bundle,
+    /// and says nothing, when a push moves it meanwhile.
+    async fn still(&self, app: AppId, path: &Path, refs: &str) -> io::Result<(TempDir, PathBuf)> {
+        let scratch = self.scratch(app)?;
+        let still = scratch.path().join("repository");
+        self.init(&still).await?;
+        fs::write(still.join("objects/info/alternates"), format!("{}\n", path.join("objects").display())).await?;
+        fs::write(still.join("packed-refs"), refs).await?;
+        fs::copy(path.join("HEAD"), still.join("HEAD")).await?;
+        Ok((scratch, still))
+    }
+
+    /// Gone when it is dropped, or when the git server starts.
+    fn scratch(&self, app: AppId) -> io::Result<TempDir> {
+        tempfile::Builder::new().prefix(&format!("{app}.")).suffix(".new").tempdir_in(&self.directory)
+    }
+
+    async fn init(&self, repository: &Path) -> io::Result<()> {
+        let init = ["init", "--quiet", "--bare", "--initial-branch=main", "--template="].map(OsStr::new);
+        self.output(repository, &init).await.map(drop)
     }
 
     async fn import_whole(&self, app: AppId, mut content: RepositoryStream) -> io::Result<()> {
         fs::create_dir_all(&self.directory).await?;
-        let scratch = tempfile::Builder::new().prefix(&format!("{app}.")).suffix(".new").tempdir_in(&self.directory)?;
+        let scratch = self.scratch(app)?;
         let (bundle, fresh) = (scratch.path().join("bundle"), scratch.path().join("repository"));
         let mut file = fs::File::create(&bundle).await?;
         tokio::io::copy(&mut content, &mut file).await?;
         file.flush().await?;
-        let init = ["init", "--quiet", "--bare", "--initial-branch=main", "--template="].map(OsStr::new);
-        self.output(&fresh, &init).await?;
+        self.init(&fresh).await?;
         let fetch = ["fetch", "--quiet", "--no-auto-gc"].map(OsStr::new);
         self.output(&fresh, &[&fetch[..], &[bundle.as_os_str(), OsStr::new("+refs/*:refs/*")]].concat()).await?;
         let refs = self.output(&fresh, &[OsStr::new("bundle"), OsStr::new("list-heads"), bundle.as_os_str()]).await?;
@@ -172,6 +194,8 @@ struct Bundle {
     output: ChildStdout,
     child: Option<Child>,
     ended: Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send>>>,
+    /// What git reads.
+    _scratch: TempDir,
 }
 
 impl AsyncRead for Bundle {

@@ -9,4 +9,5 @@ mod damage;
 mod etcd;
 mod moments;
 mod platform;
+mod repositories;
 mod round_trip;
