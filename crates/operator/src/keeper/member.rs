@@ -22,7 +22,9 @@ impl Keeper {
         let (began, known) = (files.member_began()?, files.voters()?);
         let first: Vec<IpAddr> = spec.etcd.iter().map(|member| member.address).collect();
         let is_first_round = began.is_none() && known.is_none();
+        // In one order always: another one would be another component, to be started anew.
         node.voters = known.unwrap_or_else(|| first.clone());
+        node.voters.sort();
         // Before any member has begun there is nobody to ask.
         let listed = match is_first_round && first.contains(&node.address) {
             true => None,
