@@ -77,7 +77,7 @@ impl Artifacts for LocalArtifacts {
     async fn app_remove(&self, app: AppId) -> Result<(), String> {
         let _begun = self.removals.begin().await;
         if let Some(git) = self.git.get() {
-            git.repository_remove(app).await.map_err(|error| chain(&error))?;
+            git.repositories().remove(app).await.map_err(|error| chain(&error))?;
         }
         if let Some(registry) = self.registry.get() {
             registry.repository_remove(app).await.map_err(|error| chain(&error))?;
@@ -114,8 +114,9 @@ impl Artifacts for LocalArtifacts {
         }
         if let Some(git) = self.git.get() {
             for app in kept {
-                git.repository_maintain(app.app).await.map_err(|error| chain(&error))?;
+                git.repositories().maintain(app.app).await.map_err(|error| chain(&error))?;
             }
+            git.repositories().tidy().await.map_err(|error| chain(&error))?;
         }
         self.builder.cache_prune().await.map_err(|error| chain(&error))?;
         let Some(registry) = self.registry.get() else { return Ok(CollectedImages::default()) };

@@ -6,23 +6,29 @@ mod keys;
 mod place;
 mod removals;
 mod report;
+mod repositories;
 mod service;
 mod timetable;
 
 pub(crate) use command::{create, identity, keys, restore, restore_if_empty, verify};
 pub(crate) use removals::{Removals, removals_wait};
+pub(crate) use repositories::PlatformRepositories;
 pub(crate) use service::{BackupWorker, PlatformBackups};
 
 use std::path::Path;
 use std::sync::Arc;
 
-use ambo_backup::{GitDirectory, Header, Repositories};
+use ambo_backup::{Header, Repositories};
 use ambo_model::Timestamp;
 use anyhow::Context;
 
-/// Where the git server keeps the apps' repositories.
-fn repositories(data: &Path) -> Arc<dyn Repositories> {
-    Arc::new(GitDirectory::new(data.join("repos"), "git"))
+use crate::settings::Settings;
+
+/// The repositories of a platform that does not run.
+async fn repositories(settings: &Settings, data: &Path) -> anyhow::Result<Arc<dyn Repositories>> {
+    let settings = crate::blobs::git_settings(settings, data)?;
+    let kept = ambo_gitreceive::Repositories::open(settings.clone()).await?;
+    Ok(Arc::new(PlatformRepositories::new(kept, &settings)))
 }
 
 /// What an archive that is begun now says of itself.

@@ -12,7 +12,7 @@ use ambo_controller::ports::{Dialer, Routes};
 use ambo_controller::vault::Vault;
 use ambo_controller::{Controller, ControllerSettings, Stations};
 use ambo_engine_docker::Engine;
-use ambo_gitreceive::{GitServer, GitSettings, SshServer, SshSettings};
+use ambo_gitreceive::{GitServer, SshServer, SshSettings};
 use ambo_logs::LogStore;
 use ambo_model::{ByteSize, Hostname, Secret};
 use ambo_registry::{BlobStore, Registry};
@@ -26,7 +26,7 @@ use tokio::net::TcpListener;
 
 use crate::access::RegistryAccess;
 use crate::adapters::{AttachedPrograms, LocalArtifacts};
-use crate::backup::{BackupWorker, PlatformBackups, Removals, removals_wait};
+use crate::backup::{BackupWorker, PlatformBackups, PlatformRepositories, Removals, removals_wait};
 use crate::certificate::{CertificateShown, PlatformCertificate};
 use crate::listeners::{ControlListeners, from_std};
 use crate::running::Control;
@@ -112,8 +112,11 @@ impl Platform {
         let accounts = Accounts::new(store.clone()).with_registration(registration_mode(&settings.registration)?);
         let controller = Controller::new(stations, accounts, vault(path)?, controller_settings(settings, &login)?);
         let registry = registry(settings, path, foundation.blobs.clone(), &controller, &login.password)?;
-        let git = git_server(path, &controller).await?;
-        let kept = (store, foundation.blobs);
+        let git_settings = crate::blobs::git_settings(settings, path)?;
+        let git_platform = Arc::new(GitPlatform(controller.clone()));
+        let git = GitServer::open(git_settings.clone(), git_platform.clone(), git_platform).await?;
+        let repositories = PlatformRepositories::new(git.repositories().clone(), &git_settings);
+        let kept = (store, foundation.blobs, repositories);
         let backups = PlatformBackups::new(settings, path.to_owned(), kept, controller.clone(), removals.clone())?;
         let _ = artifacts.registry.set(registry.clone());
         let _ = artifacts.git.set(git.clone());
@@ -236,12 +239,6 @@ fn registry(
         ..ambo_registry::Settings::new(data.join("registry/uploads"))
     };
     Ok(Registry::new(blobs, Arc::new(RegistryAccess(controller.clone())), settings)?)
-}
-
-async fn git_server(data: &Path, controller: &Arc<Controller>) -> anyhow::Result<GitServer> {
-    let program = std::env::current_exe().context("find this program's file")?;
-    let platform = Arc::new(GitPlatform(controller.clone()));
-    Ok(GitServer::open(GitSettings::new(data, program), platform.clone(), platform).await?)
 }
 
 fn api_settings(settings: &Settings, data: &Path, certificate: &PlatformCertificate) -> anyhow::Result<ApiSettings> {

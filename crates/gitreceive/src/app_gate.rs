@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ambo_model::{AppId, CommitId};
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Most sessions of one app at a time; far above what the server's limit allows.
@@ -42,8 +42,8 @@ pub(crate) struct AppGate {
     holder: Arc<Mutex<Option<Holder>>>,
     /// Whether a push ended so that git may have left something.
     dirty: AtomicBool,
-    /// Held while the repository is made or swept.
-    preparing: tokio::sync::Mutex<()>,
+    /// Held while the repository is made, brought up to date or swept, and while git moves its refs to what a bucket has.
+    preparing: Arc<tokio::sync::Mutex<()>>,
     /// Ends every session of the app.
     removed: CancellationToken,
 }
@@ -77,7 +77,7 @@ impl AppGate {
             turn: Arc::new(Semaphore::new(1)),
             holder: Arc::default(),
             dirty: AtomicBool::new(false),
-            preparing: tokio::sync::Mutex::new(()),
+            preparing: Arc::default(),
             removed: CancellationToken::new(),
         }
     }
@@ -92,33 +92,47 @@ impl AppGate {
         &self.removed
     }
 
-    /// Enters to read. `ensure` makes the repository if it is missing; no two run at a time.
+    /// Enters to read. `ensure` makes the repository what it should be, if it is not; no two run at a time. `sweep` runs before
+    /// it, and only while nobody pushes.
     pub(crate) async fn enter_to_read<E: From<Closed>>(
         &self,
-        ensure: Option<impl Future<Output = Result<(), E>>>,
+        prepare: Option<(impl Future<Output = Result<(), E>>, impl Future<Output = ()>)>,
     ) -> Result<Entry, E> {
         let session = Arc::clone(&self.sessions).acquire_owned().await.map_err(|_| Closed)?;
-        if let Some(ensure) = ensure {
-            let _preparing = self.preparing.lock().await;
-            ensure.await?;
+        if let Some((ensure, sweep)) = prepare {
+            self.prepare(ensure, sweep).await?;
         }
         Ok(Entry { _session: session, _push: None })
     }
 
-    /// Enters to push. `sweep` runs only while nobody else pushes, and nobody starts to before it has ended.
+    /// Enters to push. `sweep` runs only while nobody else pushes, and nobody starts to before it and `ensure` have ended.
     pub(crate) async fn enter_to_push<E: From<Closed>>(
         &self,
         ensure: impl Future<Output = Result<(), E>>,
         sweep: impl Future<Output = ()>,
     ) -> Result<Entry, E> {
         let session = Arc::clone(&self.sessions).acquire_owned().await.map_err(|_| Closed)?;
-        let _preparing = self.preparing.lock().await;
-        ensure.await?;
+        let _preparing = self.prepare(ensure, sweep).await?;
+        let push = Arc::clone(&self.pushes).acquire_owned().await.map_err(|_| Closed)?;
+        Ok(Entry { _session: session, _push: Some(push) })
+    }
+
+    async fn prepare<E>(
+        &self,
+        ensure: impl Future<Output = Result<(), E>>,
+        sweep: impl Future<Output = ()>,
+    ) -> Result<OwnedMutexGuard<()>, E> {
+        let preparing = self.alone().await;
         if let Ok(_all) = self.pushes.try_acquire_many(SESSIONS_MAX) {
             sweep.await;
         }
-        let push = Arc::clone(&self.pushes).acquire_owned().await.map_err(|_| Closed)?;
-        Ok(Entry { _session: session, _push: Some(push) })
+        ensure.await?;
+        Ok(preparing)
+    }
+
+    /// Waits until nobody else changes what is on the disk beside the objects of pushes, and keeps it so.
+    pub(crate) async fn alone(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.preparing).lock_owned().await
     }
 
     /// Remembers that git may have left something in the repository.
@@ -126,20 +140,21 @@ impl AppGate {
         self.dirty.store(true, Ordering::Release);
     }
 
-    /// Runs `sweep` if the repository may be dirty and nobody pushes; the last one to leave cleans.
+    /// Runs `sweep` if the repository may be dirty and nobody pushes or prepares it; the last one to leave cleans.
     pub(crate) async fn sweep_if_dirty(&self, sweep: impl Future<Output = ()>) {
-        if self.dirty.load(Ordering::Acquire) {
-            let swept = async {
-                self.dirty.store(false, Ordering::Release);
-                sweep.await;
-            };
-            self.while_nobody_pushes(swept).await;
+        if !self.dirty.load(Ordering::Acquire) {
+            return;
+        }
+        let Ok(_preparing) = self.preparing.try_lock() else { return };
+        if let Ok(_all) = self.pushes.try_acquire_many(SESSIONS_MAX) {
+            self.dirty.store(false, Ordering::Release);
+            sweep.await;
         }
     }
 
     /// Runs `work` if nobody pushes, and lets nobody start to meanwhile.
     pub(crate) async fn while_nobody_pushes<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let _preparing = self.preparing.lock().await;
+        let _preparing = self.alone().await;
         let _all = self.pushes.try_acquire_many(SESSIONS_MAX).ok()?;
         Some(work.await)
     }
@@ -232,6 +247,6 @@ mod tests {
         let gate = gates.gate(app);
         gates.close(app, Duration::from_secs(1), async {}).await;
         assert!(gate.removed().is_cancelled());
-        assert_eq!(gate.enter_to_read(Some(async { Ok::<(), Closed>(()) })).await.unwrap_err(), Closed);
+        assert_eq!(gate.enter_to_read(Some((async { Ok::<(), Closed>(()) }, async {}))).await.unwrap_err(), Closed);
     }
 }

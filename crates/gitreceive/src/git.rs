@@ -2,12 +2,15 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
 use ambo_model::ByteSize;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use crate::settings::GitSettings;
 
@@ -144,24 +147,62 @@ impl Git {
         repository: &Path,
         quarantine: Option<&Quarantine>,
         arguments: &[&str],
-        take: impl AsyncFnOnce(&mut tokio::process::ChildStdout) -> io::Result<T>,
+        take: impl AsyncFnOnce(&mut ChildStdout) -> io::Result<T>,
     ) -> Result<T, GitError> {
+        let command = self.command_in(repository, quarantine, arguments);
+        self.talk(command, arguments, async |_, stdout| take(stdout).await).await
+    }
+
+    /// Runs a command in a repository, hands it `input` and gives its output.
+    ///
+    /// # Cancel safety
+    /// Dropping the future kills the command.
+    pub(crate) async fn feed(
+        &self,
+        limit: Duration,
+        repository: &Path,
+        arguments: &[&str],
+        input: impl Stream<Item = io::Result<Bytes>>,
+    ) -> Result<String, GitError> {
+        let mut command = self.command_in(repository, None, arguments);
+        command.stdin(Stdio::piped());
+        let run = self.talk(command, arguments, async |stdin, stdout| {
+            let mut output = Vec::new();
+            let read = async { (&mut *stdout).take(OUTPUT_BYTES_MAX).read_to_end(&mut output).await };
+            tokio::try_join!(write_all(stdin, input), read)?;
+            Ok(String::from_utf8_lossy(&output).into_owned())
+        });
         let named = || arguments.join(" ");
-        let output_failed = |source| GitError::Output { command: named(), source };
+        tokio::time::timeout(limit, run).await.map_err(|_| GitError::TooSlow { command: named(), limit })?
+    }
+
+    fn command_in(&self, repository: &Path, quarantine: Option<&Quarantine>, arguments: &[&str]) -> Command {
         let mut command = self.command();
         command.arg("--git-dir").arg(repository).args(arguments).current_dir(&self.home);
         if let Some(quarantine) = quarantine {
             command.env("GIT_OBJECT_DIRECTORY", &quarantine.objects);
             command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", &quarantine.alternates);
         }
+        command
+    }
+
+    async fn talk<T>(
+        &self,
+        mut command: Command,
+        arguments: &[&str],
+        talk: impl AsyncFnOnce(Option<ChildStdin>, &mut ChildStdout) -> io::Result<T>,
+    ) -> Result<T, GitError> {
+        let named = || arguments.join(" ");
+        let output_failed = |source| GitError::Output { command: named(), source };
         let mut child = command.spawn().map_err(|source| GitError::Start { command: named(), source })?;
+        let stdin = child.stdin.take();
         let (Some(mut stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(output_failed(io::Error::other("no pipes")));
         };
         let complaint = complaint_read(stderr);
         let (taken, complaint) = tokio::join!(
             async {
-                let taken = take(&mut stdout).await;
+                let taken = talk(stdin, &mut stdout).await;
                 drop(stdout);
                 taken
             },
@@ -171,6 +212,19 @@ impl Git {
         let status = child.wait().await.map_err(output_failed)?;
         if status.success() { Ok(taken) } else { Err(GitError::Failed { command: named(), complaint }) }
     }
+}
+
+/// Hands `input` to a command. One that wants no more of it says why itself.
+async fn write_all(stdin: Option<ChildStdin>, input: impl Stream<Item = io::Result<Bytes>>) -> io::Result<()> {
+    let Some(mut stdin) = stdin else { return Ok(()) };
+    let mut input = pin!(input);
+    while let Some(piece) = input.try_next().await? {
+        match stdin.write_all(&piece).await {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written?,
+        }
+    }
+    stdin.shutdown().await
 }
 
 /// The beginning of what a command wrote to standard error; the rest is read and dropped, so that the command can go on.

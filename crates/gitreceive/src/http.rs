@@ -24,7 +24,9 @@ use crate::http::inflate::inflate;
 use crate::port::{AccessDenied, Caller, LoginRefused, Repository};
 use crate::server::{GitServer, Shared};
 use crate::service::Service;
-use crate::session::{Ended, Exchange, Input, Output, Session, SessionRefused, SessionRequest, session_start};
+use crate::session::{
+    Ended, Exchange, Input, Output, Session, SessionRefused, SessionRequest, UNREACHABLE, session_start,
+};
 
 /// How much a request may hold beyond its pack, once inflated: refs wanted, refs had.
 const NEGOTIATION_BYTES_MAX: u64 = 64 << 20;
@@ -64,6 +66,8 @@ enum Refused {
     Denied(#[from] AccessDenied),
     #[error(transparent)]
     Session(#[from] SessionRefused),
+    #[error("{UNREACHABLE}")]
+    Unreachable,
     #[error("git failed on the server: try again; if it happens again, tell the operator")]
     Failed,
 }
@@ -77,7 +81,8 @@ impl Refused {
             Refused::Unauthenticated | Refused::Login(LoginRefused::Wrong) => StatusCode::UNAUTHORIZED,
             Refused::Login(LoginRefused::Throttled { .. }) => StatusCode::TOO_MANY_REQUESTS,
             Refused::Session(SessionRefused::Disk(_)) => StatusCode::INSUFFICIENT_STORAGE,
-            Refused::Denied(AccessDenied::Unavailable)
+            Refused::Unreachable
+            | Refused::Denied(AccessDenied::Unavailable)
             | Refused::Login(LoginRefused::Unavailable)
             | Refused::Session(_) => StatusCode::SERVICE_UNAVAILABLE,
             Refused::Failed => StatusCode::INTERNAL_SERVER_ERROR,
@@ -217,6 +222,7 @@ async fn carry(mut session: Session, content_type: &'static str, head: Bytes) ->
     if first.is_none() {
         match session.ended.await {
             Ok(Ended::Exit(0)) => return Ok(respond(StatusCode::OK, content_type, Body::from(head))),
+            Ok(Ended::Unreachable) => return Err(Refused::Unreachable),
             _ => return Err(Refused::Failed),
         }
     }

@@ -26,6 +26,7 @@
 //! What is absent here: no builds, no releases, no store.
 
 mod app_gate;
+mod cache;
 pub mod dead_peer;
 mod git;
 mod hook;
@@ -33,9 +34,15 @@ mod hook_socket;
 mod hook_wire;
 mod host_key;
 mod http;
+mod maintenance;
+mod manifest;
+mod open;
+mod origin;
 pub mod port;
+mod publish;
 mod push;
 mod refs;
+mod repositories;
 mod repository;
 mod server;
 mod service;
@@ -45,9 +52,11 @@ mod ssh;
 
 pub use hook::{HOOK_NAME, is_hook, run_hook};
 pub use host_key::{HOST_KEY_NAMES, HostKeyError, host_keys_make};
+pub use open::OpenError;
 pub use port::{
     AccessDenied, Caller, Gate, GitAction, LoginRefused, Push, PushOutput, PushReceiver, PushRejected, Repository,
 };
-pub use server::{GitServer, OpenError, RepositoryError};
+pub use repositories::{FetchedRepository, Repositories, RepositoryError};
+pub use server::GitServer;
 pub use settings::{GitSettings, SshSettings};
 pub use ssh::{SshError, SshServer};

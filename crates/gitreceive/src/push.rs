@@ -17,9 +17,11 @@ use crate::app_gate::{AppGate, Holder, Turn};
 use crate::git::{GitError, Quarantine};
 use crate::hook_socket::CalledHook;
 use crate::hook_wire::{HookCall, LINE_BYTES_MAX, MARK_EXIT, MARK_LINE};
+use crate::origin::OriginFault;
 use crate::port::{Caller, Push, PushRejected, Repository};
+use crate::publish::{PublishFault, Published};
 use crate::refs::{self, Branch, Deploy, RefsRefused};
-use crate::repository::{DiskFull, branch_observe, object_kind, tree_observe};
+use crate::repository::{DiskFull, RepositoryFault, branch_observe, object_kind, tree_observe};
 use crate::server::Shared;
 
 /// Most lines of the receiver's that wait to be shown.
@@ -29,7 +31,7 @@ const RECENT_LINES_MAX: usize = 64;
 /// How much of the archive is copied at a time.
 const ARCHIVE_CHUNK_BYTES: usize = 64 << 10;
 
-/// A push that the receiver took: git moves the ref now.
+/// A push that the receiver took: it is stored, and git moves the ref.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     pub(crate) branch: Branch,
@@ -39,8 +41,10 @@ pub(crate) struct Accepted {
 /// What the flow leaves with the session that owns it.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Set before git hears of it.
+    /// Set before git hears of it, and before it is stored.
     pub(crate) accepted: Mutex<Option<Accepted>>,
+    /// Held until git has moved the ref and ended; what is in it, if there is a bucket.
+    pub(crate) published: Mutex<Option<Published>>,
     /// Held until git has moved the ref and ended.
     pub(crate) turn: Mutex<Option<Turn>>,
 }
@@ -73,6 +77,18 @@ enum Refused {
     TooLarge(GitError),
     #[error(transparent)]
     Disk(#[from] DiskFull),
+    #[error(
+        "'{branch}' was moved to {now} by another push at the same time, and yours is not kept.\nFetch first, then push again: git pull --rebase ambo {branch}"
+    )]
+    Overtaken { branch: Branch, now: String },
+    #[error("The platform's repositories cannot be reached right now. Nothing was changed: push again in a moment.")]
+    Unreachable(#[source] OriginFault),
+    #[error(
+        "The platform could not store what you pushed, so it will not be in the next clone.\nPush again; if it happens again, tell the operator."
+    )]
+    NotStored(#[source] PublishFault),
+    #[error("The platform's object store is full: ask its administrator to make space, and push again.")]
+    StoreFull,
     #[error("The platform could not read what you pushed. Push again; if it happens again, tell the operator.")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the hook is gone")]
@@ -87,6 +103,44 @@ impl From<GitError> for Refused {
             other => Refused::Internal(Box::new(other)),
         }
     }
+}
+
+impl From<RepositoryFault> for Refused {
+    fn from(fault: RepositoryFault) -> Self {
+        match fault {
+            RepositoryFault::Origin(fault) => Refused::Unreachable(fault),
+            RepositoryFault::Git(error) => error.into(),
+            RepositoryFault::Write { ref source, .. } if source.kind() == io::ErrorKind::StorageFull => DiskFull.into(),
+            fault @ RepositoryFault::Write { .. } => Refused::Internal(Box::new(fault)),
+        }
+    }
+}
+
+impl Refused {
+    /// Why a push of a branch is not stored.
+    fn unpublished(branch: Branch, fault: PublishFault) -> Self {
+        match fault {
+            PublishFault::Moved { now } => Refused::Overtaken { branch, now: shown_commit(now.as_ref()) },
+            PublishFault::Origin(OriginFault::Bucket(error)) if error.is_full() => Refused::StoreFull,
+            fault @ (PublishFault::Contended | PublishFault::Objects(_) | PublishFault::Origin(_)) => {
+                Refused::NotStored(fault)
+            }
+        }
+    }
+
+    /// What the log is to say, beyond what the user reads.
+    fn fault(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Refused::Internal(error) => Some(error.as_ref()),
+            Refused::Unreachable(fault) => Some(fault),
+            Refused::NotStored(fault) => Some(fault),
+            _ => None,
+        }
+    }
+}
+
+fn shown_commit(commit: Option<&CommitId>) -> String {
+    commit.map_or("nothing".to_owned(), |commit| commit.short().to_owned())
 }
 
 /// The way back to the user's terminal.
@@ -150,9 +204,8 @@ impl PushFlow<'_> {
         let mut reply = Reply { hook };
         let answer = async {
             let verdict = match self.decide(&call, &mut reply).await {
-                Ok(accepted) => {
-                    tracing::info!(app = %self.gate.app(), commit = %accepted.commit, "push accepted");
-                    *self.outcome.accepted.lock() = Some(accepted);
+                Ok(commit) => {
+                    tracing::info!(app = %self.gate.app(), %commit, "push accepted");
                     reply.exit(0).await
                 }
                 Err(refused) => self.refuse(&refused, &mut reply).await,
@@ -177,8 +230,8 @@ impl PushFlow<'_> {
             Refused::HookGone(_) => return Ok(()),
             Refused::Shown => {}
             other => {
-                if let Refused::Internal(error) = other {
-                    tracing::error!(%app, %error, "a push could not be read");
+                if let Some(error) = other.fault() {
+                    tracing::error!(%app, error, "a push could not be read or stored");
                 }
                 // A hook that is gone needs no reason.
                 let _ = reply.warn(&other.to_string()).await;
@@ -188,40 +241,62 @@ impl PushFlow<'_> {
         reply.exit(1).await
     }
 
-    async fn decide(self, call: &HookCall, reply: &mut Reply) -> Result<Accepted, Refused> {
+    async fn decide(self, call: &HookCall, reply: &mut Reply) -> Result<CommitId, Refused> {
         let deploy = refs::judge(&call.updates, call.update_count)?;
-        let path = self.shared.repository_path(self.gate.app());
+        let (repositories, app) = (&self.shared.repositories, self.gate.app());
+        let path = repositories.path(app);
         let quarantine = quarantine_read(call, &path)?;
-        let Deploy { branch, old, new: commit } = deploy;
-        let git = &self.shared.git;
-        let kind = object_kind(git, &path, &quarantine, &commit).await?;
+        let Deploy { branch, new: commit, .. } = &deploy;
+        let git = self.shared.git();
+        let kind = object_kind(git, &path, &quarantine, commit).await?;
         if kind != "commit" {
-            return Err(Refused::NoCommit { branch, kind });
+            return Err(Refused::NoCommit { branch: *branch, kind });
         }
-        let tree = tree_observe(git, &path, &quarantine, &commit).await?;
+        let tree = tree_observe(git, &path, &quarantine, commit).await?;
         if tree.empty {
             return Err(Refused::NoFiles { commit: commit.short().to_owned() });
         }
-        let turn = self.turn_wait(&commit, reply).await?;
+        let turn = self.turn_wait(commit, reply).await?;
         *self.outcome.turn.lock() = Some(turn);
-        let now = branch_observe(git, &path, branch).await?;
-        if now != old {
-            let now = now.map_or("nothing".to_owned(), |now| now.short().to_owned());
-            return Err(Refused::Moved { branch, now });
+        let now = self.branch_now(*branch).await?;
+        if now != deploy.old {
+            return Err(Refused::Moved { branch: *branch, now: shown_commit(now.as_ref()) });
         }
         if tree.submodules {
             let text = "Submodules (.gitmodules) are not fetched: their directories are empty in the build.";
             reply.warn(text).await?;
         }
-        let archive = self.archive_write(&path, &quarantine, &commit).await?;
-        let push = Push {
-            app: self.gate.app(),
-            by: self.caller.account,
-            commit: commit.clone(),
-            archive: archive.to_path_buf(),
-        };
+        let archive = self.archive_write(&path, &quarantine, commit).await?;
+        let push = Push { app, by: self.caller.account, commit: commit.clone(), archive: archive.to_path_buf() };
         self.hand_over(push, reply).await?;
-        Ok(Accepted { branch, commit })
+        self.store(&deploy, &quarantine).await?;
+        Ok(deploy.new)
+    }
+
+    /// Where a branch is, after a look at whether others have moved it.
+    async fn branch_now(self, branch: Branch) -> Result<Option<CommitId>, Refused> {
+        let (repositories, app) = (&self.shared.repositories, self.gate.app());
+        {
+            let _alone = self.gate.alone().await;
+            repositories.bring(app).await?;
+        }
+        Ok(branch_observe(self.shared.git(), &repositories.path(app), branch).await?)
+    }
+
+    /// Stores what the receiver took, where repositories are kept.
+    async fn store(self, deploy: &Deploy, quarantine: &Quarantine) -> Result<(), Refused> {
+        let Deploy { branch, new: commit, .. } = deploy;
+        *self.outcome.accepted.lock() = Some(Accepted { branch: *branch, commit: commit.clone() });
+        match self.shared.repositories.publish(self.gate, deploy, &quarantine.objects).await {
+            Ok(published) => {
+                *self.outcome.published.lock() = published;
+                Ok(())
+            }
+            Err(fault) => {
+                *self.outcome.accepted.lock() = None;
+                Err(Refused::unpublished(*branch, fault))
+            }
+        }
     }
 
     /// Waits until no other push of the app builds, and says so.
@@ -267,7 +342,7 @@ impl PushFlow<'_> {
         let mut file = tokio::fs::File::from_std(file);
         let arguments = ["archive", "--format=tar", commit.as_str()];
         let mut too_large = false;
-        let copied = self.shared.git.stream(path, Some(in_), &arguments, async |tar| {
+        let copied = self.shared.git().stream(path, Some(in_), &arguments, async |tar| {
             let mut chunk = vec![0; ARCHIVE_CHUNK_BYTES];
             let mut total = 0_u64;
             loop {

@@ -8,6 +8,7 @@ use ambo_model::{AppId, ByteSize, CommitId};
 use tokio::fs;
 
 use crate::git::{Git, GitError, MAINTENANCE_DURATION_MAX, Quarantine};
+use crate::origin::OriginFault;
 use crate::refs::Branch;
 
 /// Deepest directory below `refs` that is looked into for locks.
@@ -57,13 +58,15 @@ pub(crate) async fn repository_ensure(git: &Git, repositories: &Path, app: AppId
     fs::rename(&fresh, &path).await.map_err(fault)
 }
 
-/// Why a repository could not be made or removed.
+/// Why a repository could not be made, brought up to date or removed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RepositoryFault {
     #[error("the repository `{}` could not be written: check the disk's space and the directory's owner", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Git(#[from] GitError),
+    #[error(transparent)]
+    Origin(#[from] OriginFault),
 }
 
 /// Removes the repository. Done when it is gone, however often it is called.

@@ -18,13 +18,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::app_gate::{AppGate, Closed, Entry};
+use crate::git::GitError;
 use crate::hook_socket::AwaitedCall;
 use crate::hook_wire::{SECRET_VARIABLE, SOCKET_VARIABLE};
 use crate::port::{Caller, Repository};
+use crate::publish::Published;
 use crate::push::{Accepted, Outcome, PushFlow};
-use crate::repository::{
-    DiskFull, RepositoryFault, branch_follow, branch_observe, leftovers_remove, repository_ensure, space_check,
-};
+use crate::repository::{DiskFull, RepositoryFault, branch_follow, branch_observe, leftovers_remove, space_check};
 use crate::server::Shared;
 use crate::service::Service;
 
@@ -32,7 +32,7 @@ use crate::service::Service;
 const OUTPUT_CHUNKS_MAX: usize = 8;
 /// Largest chunk of git's output.
 const CHUNK_BYTES_MAX: usize = 64 << 10;
-/// How long git may take to move the ref of an accepted push when the client has left.
+/// How long an accepted push may take to be stored, and then git to move its ref, when the client has left.
 const ACCEPTED_GRACE: Duration = Duration::from_secs(10);
 /// How long a client may go on sending after git has ended, so that it hears the answer rather than a broken pipe.
 const DISCARD_DURATION_MAX: Duration = Duration::from_secs(10);
@@ -69,6 +69,9 @@ pub(crate) enum Output {
     Stderr(Bytes),
 }
 
+/// What a client reads whose repository cannot be fetched.
+pub(crate) const UNREACHABLE: &str = "the platform's repositories cannot be reached right now: try again in a moment";
+
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -76,6 +79,8 @@ pub(crate) enum Ended {
     Exit(u32),
     /// The session was ended: nobody listens, or nobody may.
     Cancelled,
+    /// The repository could not be fetched from where it is kept. Logged.
+    Unreachable,
     /// Git could not be started or read. Logged.
     Failed,
 }
@@ -105,6 +110,8 @@ enum SessionError {
     Removed,
     #[error(transparent)]
     Repository(#[from] RepositoryFault),
+    #[error(transparent)]
+    Command(#[from] GitError),
     #[error("git could not be talked to")]
     Git(#[from] io::Error),
 }
@@ -130,7 +137,7 @@ pub(crate) fn session_start(
     }
     let place = Arc::clone(&shared.places).try_acquire_owned().map_err(|_| SessionRefused::Full)?;
     let (sender, output) = mpsc::channel(OUTPUT_CHUNKS_MAX);
-    let gate = shared.gates.gate(request.repository.app);
+    let gate = shared.repositories.gate(request.repository.app);
     let running = Running {
         shared: Arc::clone(shared),
         gate,
@@ -165,27 +172,37 @@ impl Running {
                 Err(SessionError::Removed) => Ok(Ended::Cancelled),
                 Err(error) => Err(error),
             },
-            () = self.cancelled() => Ok(Ended::Cancelled),
+            // A client that waits for its repository to be fetched is silent, and not gone.
+            () = self.abandoned() => {
+                self.gate.soil();
+                Ok(Ended::Cancelled)
+            }
         };
-        ended.unwrap_or_else(|error| {
-            let error: &dyn std::error::Error = &error;
+        self.gate.sweep_if_dirty(leftovers_remove(&self.shared.repositories.path(app))).await;
+        ended.unwrap_or_else(|fault| {
+            let error: &dyn std::error::Error = &fault;
             tracing::error!(%app, error, "a git session failed");
-            Ended::Failed
+            match fault {
+                SessionError::Repository(RepositoryFault::Origin(_)) => Ended::Unreachable,
+                SessionError::Removed
+                | SessionError::Repository(_)
+                | SessionError::Command(_)
+                | SessionError::Git(_) => Ended::Failed,
+            }
         })
     }
 
-    /// Takes a place at the app's repository, makes it if need be, and cleans up after a killed push.
+    /// Takes a place at the app's repository, brings it up to date, and cleans up after a killed push.
     async fn enter(&self) -> Result<Entry, SessionError> {
-        let path = self.shared.repository_path(self.gate.app());
-        let ensure = async {
-            repository_ensure(&self.shared.git, &self.shared.settings.repositories, self.gate.app()).await?;
-            Ok::<(), SessionError>(())
-        };
+        let (repositories, app) = (&self.shared.repositories, self.gate.app());
+        let path = repositories.path(app);
+        let ensure = async { Ok::<(), SessionError>(repositories.bring(app).await?) };
+        let sweep = leftovers_remove(&path);
         if self.pushes() {
-            self.gate.enter_to_push(ensure, leftovers_remove(&path)).await
+            self.gate.enter_to_push(ensure, sweep).await
         } else {
-            let exists = tokio::fs::try_exists(path.join("HEAD")).await.unwrap_or(false);
-            self.gate.enter_to_read((!exists).then_some(ensure)).await
+            let is_current = repositories.is_current(app).await?;
+            self.gate.enter_to_read((!is_current).then_some((ensure, sweep))).await
         }
     }
 
@@ -197,11 +214,17 @@ impl Running {
     /// Ends when the session must: the client left or stalls, the app or the server goes.
     async fn cancelled(&self) {
         tokio::select! {
+            () = self.abandoned() => {}
+            () = self.stalled() => tracing::info!(app = %self.gate.app(), "a git session stalled and is ended"),
+        }
+    }
+
+    async fn abandoned(&self) {
+        tokio::select! {
             () = self.client_left.cancelled() => {}
             () = self.output.closed() => {}
             () = self.gate.removed().cancelled() => {}
             () = self.shared.stopped.cancelled() => {}
-            () = self.stalled() => tracing::info!(app = %self.gate.app(), "a git session stalled and is ended"),
         }
     }
 
@@ -217,34 +240,53 @@ impl Running {
     }
 
     async fn converse(&self, input: Input, entry: Entry) -> Result<Ended, SessionError> {
+        *self.moved.lock() = Instant::now();
         let mut awaited = if self.pushes() { Some(self.shared.calls.expect_call()?) } else { None };
         let child = self.spawn(awaited.as_ref())?;
         let outcome = Outcome::default();
         let flow = self.flow(awaited.as_mut(), &outcome);
         let ended = self.pump(child, input, flow, &outcome).await;
-        let accepted = outcome.accepted.lock().take();
+        let (accepted, published) = (outcome.accepted.lock().take(), outcome.published.lock().take());
         if let Some(accepted) = accepted {
-            self.follow(&accepted).await;
+            self.follow(&accepted, published.as_ref()).await;
         }
+        let pack_count = published.map_or(0, |published| published.manifest.packs.len());
         drop(outcome);
         if self.pushes() && !matches!(ended, Ok(Ended::Exit(_))) {
             self.gate.soil();
         }
         drop(entry);
-        let path = self.shared.repository_path(self.gate.app());
-        self.gate.sweep_if_dirty(leftovers_remove(&path)).await;
+        if pack_count >= self.shared.settings.packs_max {
+            self.repack_start();
+        }
         Ok(ended?)
     }
 
+    /// Makes one pack of many in the bucket. Not the client's to wait for.
+    fn repack_start(&self) {
+        let (shared, app) = (Arc::clone(&self.shared), self.gate.app());
+        self.shared.sessions.spawn(async move {
+            let repacked = tokio::select! {
+                repacked = shared.repositories.repack_if_many(app) => repacked,
+                () = shared.draining.cancelled() => return,
+                () = shared.stopped.cancelled() => return,
+            };
+            if let Err(error) = repacked {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(%app, error, "the packs of a repository stay many");
+            }
+        });
+    }
+
     fn spawn(&self, awaited: Option<&AwaitedCall>) -> io::Result<Child> {
-        let mut command = self.shared.git.command();
+        let mut command = self.shared.git().command();
         command.arg(self.request.service.command());
         match self.request.exchange {
             Exchange::Advertisement => command.args(["--stateless-rpc", "--advertise-refs"]),
             Exchange::Stateless => command.arg("--stateless-rpc"),
             Exchange::Whole => &mut command,
         };
-        let path = self.shared.repository_path(self.gate.app());
+        let path = self.shared.repositories.path(self.gate.app());
         command.arg(&path).current_dir(&path);
         if let Some(protocol) = &self.request.protocol {
             command.env("GIT_PROTOCOL", protocol);
@@ -314,6 +356,9 @@ impl Running {
                     () = self.cancelled() => break,
                 }
             }
+            if !flowed && outcome.accepted.lock().is_some() {
+                let _ = tokio::time::timeout(ACCEPTED_GRACE, &mut flow).await;
+            }
         }
         self.ending.cancel();
         // From here on the flow is dropped: the receiver's future with it, and the hook sees its connection end.
@@ -364,19 +409,23 @@ impl Running {
     }
 
     /// After git moved the ref: a clone gets what was pushed, and nothing of the other branch's past.
-    async fn follow(&self, accepted: &Accepted) {
-        let path = self.shared.repository_path(self.gate.app());
-        let git = &self.shared.git;
+    async fn follow(&self, accepted: &Accepted, published: Option<&Published>) {
+        let (repositories, app) = (&self.shared.repositories, self.gate.app());
+        let (git, path) = (self.shared.git(), repositories.path(app));
         let followed = async {
             if branch_observe(git, &path, accepted.branch).await?.as_ref() == Some(&accepted.commit) {
                 branch_follow(git, &path, accepted.branch).await?;
+                if let Some(published) = published {
+                    repositories.published_note(app, published).await?;
+                }
             } else {
-                tracing::error!(app = %self.gate.app(), commit = %accepted.commit, "git did not move the ref of a release");
+                tracing::error!(%app, commit = %accepted.commit, "git did not move the ref of a release");
             }
-            Ok::<(), crate::git::GitError>(())
+            Ok::<(), SessionError>(())
         };
         if let Err(error) = followed.await {
-            tracing::error!(app = %self.gate.app(), %error, "HEAD does not follow the pushed branch");
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(%app, error, "HEAD does not follow the pushed branch");
         }
     }
 }

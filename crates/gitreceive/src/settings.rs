@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ambo_blobs::Bucket;
 use ambo_model::ByteSize;
 
 /// How repositories are kept and pushes are taken.
@@ -11,6 +12,13 @@ use ambo_model::ByteSize;
 pub struct GitSettings {
     /// Holds one bare repository per app, `<app-id>.git`.
     pub repositories: PathBuf,
+    /// Where repositories are kept: in this bucket, in which nothing else is, and `repositories` is a cache of it. `None`: in
+    /// `repositories` alone.
+    pub bucket: Option<Bucket>,
+    /// With how many packs in the bucket a repository is made one pack again. Each push adds one.
+    pub packs_max: usize,
+    /// How long a pack stays in the bucket that is not needed any more, for those who are reading it.
+    pub packs_grace: Duration,
     /// Holds the hook, its socket and archives under way. Its path must be short: a Unix socket's is limited to 107 bytes.
     pub run: PathBuf,
     /// The git program.
@@ -41,6 +49,9 @@ impl GitSettings {
     pub fn new(data: &Path, hook_program: PathBuf) -> Self {
         Self {
             repositories: data.join("repos"),
+            bucket: None,
+            packs_max: 32,
+            packs_grace: Duration::from_secs(24 * 3600),
             run: data.join("git"),
             git: PathBuf::from("git"),
             hook_program,

@@ -36,7 +36,7 @@ pub(crate) async fn create(settings: &Settings, to: Option<&str>, out: &mut impl
     let sources = Sources {
         store,
         blobs: crate::blobs::open(settings, data.path())?,
-        repositories: super::repositories(data.path()),
+        repositories: super::repositories(settings, data.path()).await?,
         keys: Arc::new(PlatformKeys::of(data.path())),
         hold: Arc::new(Stopped),
     };
@@ -120,7 +120,7 @@ async fn restore_to(
         store,
         blobs: crate::blobs::open(settings, data)?,
         staging: staging(settings, data),
-        repositories: super::repositories(data),
+        repositories: super::repositories(settings, data).await?,
         keys: Arc::new(PlatformKeys::of(data)),
     };
     let restored = ambo_backup::restore(archive, unlock, &targets).await.with_context(|| format!("restore {name}"))?;

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::hold::PlatformHold;
 use super::keys::PlatformKeys;
 use super::removals::Removals;
+use super::repositories::PlatformRepositories;
 use super::timetable::Timetable;
 use super::{place, report};
 use crate::settings::Settings;
@@ -68,7 +69,7 @@ impl PlatformBackups {
     pub(crate) fn new(
         settings: &Settings,
         data: PathBuf,
-        (store, blobs): (Arc<dyn Store>, Arc<dyn BlobStore>),
+        (store, blobs, repositories): (Arc<dyn Store>, Arc<dyn BlobStore>, PlatformRepositories),
         controller: Arc<Controller>,
         removals: Removals,
     ) -> anyhow::Result<(Arc<Self>, BackupWorker)> {
@@ -82,7 +83,7 @@ impl PlatformBackups {
         let sources = Sources {
             store,
             blobs,
-            repositories: super::repositories(&data),
+            repositories: Arc::new(repositories),
             keys: Arc::new(PlatformKeys::of(&data)),
             hold: Arc::new(PlatformHold { controller, removals }),
         };

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::http::protocol_checked;
 use crate::port::{AccessDenied, Caller};
 use crate::server::GitServer;
-use crate::session::{Ended, Exchange, Output, Session, SessionRequest, session_start};
+use crate::session::{Ended, Exchange, Output, Session, SessionRequest, UNREACHABLE, session_start};
 use crate::ssh::command::GitCommand;
 
 /// Most channels of one connection; git opens one, a shared connection a few.
@@ -260,6 +260,7 @@ async fn output_carry(mut session: Session, write: &ChannelWriteHalf<Msg>) {
     match session.ended.await {
         Ok(Ended::Exit(code)) => channel_end(write, None, code).await,
         Ok(Ended::Cancelled) => channel_end(write, Some("the session was ended: try again"), 1).await,
+        Ok(Ended::Unreachable) => channel_end(write, Some(UNREACHABLE), 1).await,
         Ok(Ended::Failed) | Err(_) => {
             let text = "git failed on the server: try again; if it happens again, tell the operator";
             channel_end(write, Some(text), 1).await;

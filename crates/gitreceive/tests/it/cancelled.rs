@@ -81,7 +81,7 @@ async fn removing_the_app_ends_its_push() {
     platform.fake.play(Script::Hang);
     let mut push = platform.push_start("ann", &source, &[&platform.url(Transport::Ssh, "ann", "shop"), "main"]);
     push.wait_for_line("Building").await;
-    platform.git.repository_remove(platform.fake.app("shop")).await.unwrap();
+    platform.git.repositories().remove(platform.fake.app("shop")).await.unwrap();
     assert!(!platform.repository("shop").exists());
     assert!(!push.end().await.ok);
     assert_eq!(*platform.fake.dropped.borrow(), 1);

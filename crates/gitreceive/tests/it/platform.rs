@@ -77,7 +77,7 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (ann, bob) = (AccountId::new(), AccountId::new());
         Self {
             accounts: vec![(ann, "ann@example.com", "ann-secret"), (bob, "bob@example.com", "bob-secret")],
@@ -223,12 +223,17 @@ impl Platform {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut GitSettings)) -> Self {
+        Self::start_beside(Arc::new(Fake::new()), change).await
+    }
+
+    /// One more that serves the apps of `fake`.
+    pub(crate) async fn start_beside(fake: Arc<Fake>, change: impl FnOnce(&mut GitSettings)) -> Self {
         let home = tempfile::tempdir().unwrap();
         let data = home.path().join("data");
         let mut settings = GitSettings::new(&data, env!("CARGO_BIN_EXE_ambo-pre-receive").into());
         settings.keep_alive = Duration::from_secs(1);
+        settings.bucket = crate::bucket();
         change(&mut settings);
-        let fake = Arc::new(Fake::new());
         let git = GitServer::open(settings, fake.clone(), fake.clone()).await.unwrap();
         let ssh_settings = SshSettings { listen: ([127, 0, 0, 1], 0).into(), ..SshSettings::new(&data) };
         let ssh = SshServer::bind(git.clone(), ssh_settings).await.unwrap();

@@ -156,16 +156,16 @@ async fn a_packed_repository_takes_pushes_and_a_removed_one_starts_anew() {
         entries.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|it| it == "pack")).count()
     };
     assert_eq!(packs(), 3);
-    platform.git.repository_maintain(platform.fake.app("shop")).await.unwrap();
+    platform.git.repositories().maintain(platform.fake.app("shop")).await.unwrap();
     assert_eq!(packs(), 1);
     platform.commit(&source, "more", b"x").await;
     assert!(platform.git("ann", &source, &["push", &url, "main"]).await.ok);
 
-    platform.git.repository_remove(platform.fake.app("shop")).await.unwrap();
+    platform.git.repositories().remove(platform.fake.app("shop")).await.unwrap();
     assert!(!platform.repository("shop").exists());
-    platform.git.repository_remove(platform.fake.app("shop")).await.unwrap();
+    platform.git.repositories().remove(platform.fake.app("shop")).await.unwrap();
     assert!(platform.git("ann", &source, &["push", &url, "main"]).await.ok);
-    platform.git.repository_maintain(platform.fake.app("blog")).await.unwrap();
+    platform.git.repositories().maintain(platform.fake.app("blog")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
