@@ -26,6 +26,7 @@
 //! What is absent here: no builds, no releases, no store.
 
 mod app_gate;
+mod bring;
 mod cache;
 pub mod dead_peer;
 mod git;

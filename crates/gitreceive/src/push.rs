@@ -19,7 +19,7 @@ use crate::hook_socket::CalledHook;
 use crate::hook_wire::{HookCall, LINE_BYTES_MAX, MARK_EXIT, MARK_LINE};
 use crate::origin::OriginFault;
 use crate::port::{Caller, Push, PushRejected, Repository};
-use crate::publish::{PublishFault, Published};
+use crate::publish::{PublishFault, Published, Staged};
 use crate::refs::{self, Branch, Deploy, RefsRefused};
 use crate::repository::{DiskFull, RepositoryFault, branch_observe, object_kind, tree_observe};
 use crate::server::Shared;
@@ -84,10 +84,10 @@ enum Refused {
     #[error("The platform's repositories cannot be reached right now. Nothing was changed: push again in a moment.")]
     Unreachable(#[source] OriginFault),
     #[error(
-        "The platform could not store what you pushed, so it will not be in the next clone.\nPush again; if it happens again, tell the operator."
+        "What you pushed is released, but the platform could not move the branch, so a clone may not have it.\nPush again; if it happens again, tell the operator."
     )]
     NotStored(#[source] PublishFault),
-    #[error("The platform's object store is full: ask its administrator to make space, and push again.")]
+    #[error("The platform's object store is full. Nothing was changed: ask its administrator to make space.")]
     StoreFull,
     #[error("The platform could not read what you pushed. Push again; if it happens again, tell the operator.")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -117,11 +117,20 @@ impl From<RepositoryFault> for Refused {
 }
 
 impl Refused {
-    /// Why a push of a branch is not stored.
+    /// Why a push is not stored, before it is built.
+    fn unstaged(branch: Branch, fault: PublishFault) -> Self {
+        match fault {
+            PublishFault::Moved { now } => Refused::Moved { branch, now: shown_commit(now.as_ref()) },
+            PublishFault::Origin(OriginFault::Bucket(error)) if error.is_full() => Refused::StoreFull,
+            PublishFault::Origin(fault) => Refused::Unreachable(fault),
+            fault @ (PublishFault::Contended | PublishFault::Objects(_)) => Refused::Internal(Box::new(fault)),
+        }
+    }
+
+    /// Why its branch did not move, after that.
     fn unpublished(branch: Branch, fault: PublishFault) -> Self {
         match fault {
             PublishFault::Moved { now } => Refused::Overtaken { branch, now: shown_commit(now.as_ref()) },
-            PublishFault::Origin(OriginFault::Bucket(error)) if error.is_full() => Refused::StoreFull,
             fault @ (PublishFault::Contended | PublishFault::Objects(_) | PublishFault::Origin(_)) => {
                 Refused::NotStored(fault)
             }
@@ -268,8 +277,13 @@ impl PushFlow<'_> {
         }
         let archive = self.archive_write(&path, &quarantine, commit).await?;
         let push = Push { app, by: self.caller.account, commit: commit.clone(), archive: archive.to_path_buf() };
-        self.hand_over(push, reply).await?;
-        self.store(&deploy, &quarantine).await?;
+        let staged = repositories.stage(app, &deploy, &quarantine.objects).await;
+        let staged = staged.map_err(|fault| Refused::unstaged(*branch, fault))?;
+        if let Err(refused) = self.hand_over(push, reply).await {
+            repositories.unstage(app, staged).await;
+            return Err(refused);
+        }
+        self.publish(&deploy, staged).await?;
         Ok(deploy.new)
     }
 
@@ -283,11 +297,11 @@ impl PushFlow<'_> {
         Ok(branch_observe(self.shared.git(), &repositories.path(app), branch).await?)
     }
 
-    /// Stores what the receiver took, where repositories are kept.
-    async fn store(self, deploy: &Deploy, quarantine: &Quarantine) -> Result<(), Refused> {
+    /// Moves the branch where repositories are kept, for git to follow.
+    async fn publish(self, deploy: &Deploy, staged: Option<Staged>) -> Result<(), Refused> {
         let Deploy { branch, new: commit, .. } = deploy;
         *self.outcome.accepted.lock() = Some(Accepted { branch: *branch, commit: commit.clone() });
-        match self.shared.repositories.publish(self.gate, deploy, &quarantine.objects).await {
+        match self.shared.repositories.publish(self.gate, staged).await {
             Ok(published) => {
                 *self.outcome.published.lock() = published;
                 Ok(())

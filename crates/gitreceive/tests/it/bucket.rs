@@ -245,6 +245,25 @@ async fn packs_do_not_pile_up_and_are_removed_when_nobody_reads_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_is_rejected_leaves_nothing_in_the_bucket() {
+    let (fake, bucket) = (Arc::new(Fake::new()), Bucket::in_memory());
+    let platform = controller(&fake, &bucket).await;
+    let source = platform.source("work").await;
+    fake.play(Script::Hang);
+    let mut push = platform.push_start("ann", &source, &[&url(&platform), "main"]);
+    push.wait_for_line("Building").await;
+    assert_eq!(keys(&bucket, "packs").await.len(), 1, "it is there before anything is released");
+    push.kill_all().await;
+    platform.wait_until_clean("shop").await;
+    fake.play(Script::Reject("The build failed.".into()));
+    assert!(!platform.git("ann", &source, &["push", &url(&platform), "main"]).await.ok);
+    // What the killed one left is a sweep's to remove.
+    assert_eq!(keys(&bucket, "packs").await.len(), 1);
+    assert_eq!(keys(&bucket, "refs").await.len(), 0);
+    assert_eq!(main_at(&platform).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repository_of_the_time_before_the_bucket_moves_there() {
     let (fake, bucket) = (Arc::new(Fake::new()), Bucket::in_memory());
     let old = Platform::start_beside(fake.clone(), |settings| settings.bucket = None).await;
