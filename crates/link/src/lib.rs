@@ -1,13 +1,14 @@
 //! Takes a connection that one machine of the platform wants to another, gives a stream that both sides know the other end of.
 //!
 //! [`authority`] issues what [`identity`] shows and checks; [`opening`] is what a stream begins with; [`client`] opens streams,
-//! [`server`] accepts them, [`leader`] finds the controller that leads. [`routing`] is the one protocol of ours that such a stream
-//! carries: tables down to the routers, their word that they go by them back up. All else is passed on as it is.
+//! [`server`] accepts them, [`leader`] finds the controller that leads. [`routing`] is a protocol that such a stream carries:
+//! tables down to the routers, their word that they go by them back up; [`frames`] is how messages lie on it.
 //!
 //! What is absent here: no router, no store, no engine; those who use a stream bring them.
 
 pub mod authority;
 pub mod client;
+pub mod frames;
 pub mod identity;
 pub mod leader;
 pub mod opening;

@@ -26,6 +26,8 @@ pub enum Service {
     Routes,
     /// The nodes that users may be sent to, for whoever answers DNS: [`crate::routing::nodes_tell`].
     Nodes,
+    /// The logs of all apps, for another controller's copy of them.
+    Logs,
     /// A node's engine.
     Engine,
 }

@@ -85,11 +85,44 @@ impl AppLog {
 
     /// Adds lines; calls `queue` when the writer does not yet know that there is something to write.
     pub(crate) fn append(&self, lines: impl Iterator<Item = LogLine>, limits: &RingLimits, queue: impl FnOnce()) {
+        self.add(|ring| lines.for_each(|line| ring.push(line, limits)), queue);
+    }
+
+    /// Adds records of the log that this one is a copy of; `queue` as with [`AppLog::append`].
+    pub(crate) fn append_copy(
+        &self,
+        records: impl Iterator<Item = LogRecord>,
+        limits: &RingLimits,
+        queue: impl FnOnce(),
+    ) {
+        self.add(|ring| records.for_each(|record| ring.push_copy(record, limits)), queue);
+    }
+
+    /// Whether it has the record with this cursor, said at that time. Blocks.
+    pub(crate) fn holds(&self, cursor: u64, at: Timestamp) -> bool {
+        {
+            let front = self.front.lock();
+            if cursor > front.ring.trimmed() {
+                let record = front.ring.after(cursor - 1).next();
+                return record.is_some_and(|record| record.cursor == cursor && record.line.at == at);
+            }
+        }
+        let all = LogFilter::default();
+        let found = self.read("look", || segments::read_newest(&self.directory, self.app, cursor..=cursor, 1, &all));
+        found.first().is_some_and(|record| record.line.at == at)
+    }
+
+    /// Goes on from a later cursor.
+    pub(crate) fn leap(&self, cursors: u64) {
+        self.front.lock().ring.leap(cursors);
+    }
+
+    fn add(&self, push: impl FnOnce(&mut Ring), queue: impl FnOnce()) {
         let mut front = self.front.lock();
         if front.removed {
             return;
         }
-        lines.for_each(|line| front.ring.push(line, limits));
+        push(&mut front.ring);
         front.appended = Instant::now();
         if !std::mem::replace(&mut front.queued, true) {
             // Still locked, so that whoever finds the app queued can rely on it.

@@ -6,6 +6,7 @@
 //! What is absent here: no fsync. A stored line survives the end of this program, not that of the machine's power.
 
 mod app_log;
+mod copies;
 pub mod drain;
 mod follow;
 mod line_splitter;
@@ -15,6 +16,7 @@ mod safe_text;
 mod segments;
 mod store;
 
+pub use copies::Reach;
 pub use follow::Follow;
 pub use line_splitter::LineSplitter;
 pub use record::{LogFilter, LogRecord};

@@ -51,17 +51,32 @@ impl Ring {
 
     /// Adds a line; the oldest go when it does not fit. One that would displace what is just being written is dropped.
     pub(crate) fn push(&mut self, line: LogLine, limits: &RingLimits) {
-        let bytes = line_bytes(&line);
+        self.push_record(LogRecord { cursor: self.newest + 1, line }, limits);
+    }
+
+    /// Adds a record of a log that this one is a copy of. It keeps its cursor, which no other has here.
+    pub(crate) fn push_copy(&mut self, mut record: LogRecord, limits: &RingLimits) {
+        record.cursor = record.cursor.max(self.newest + 1);
+        self.push_record(record, limits);
+    }
+
+    /// Goes on from a later cursor.
+    pub(crate) fn leap(&mut self, cursors: u64) {
+        self.newest = self.newest.saturating_add(cursors);
+    }
+
+    fn push_record(&mut self, record: LogRecord, limits: &RingLimits) {
+        let bytes = line_bytes(&record.line);
         while !self.fits(bytes, 1, limits) && self.front_pop() {}
         // What is being written cannot leave, so the ring may hold twice as much while a write takes long.
         if !self.fits(bytes, 2, limits) {
             self.dropped += 1;
             return;
         }
-        self.newest += 1;
+        self.newest = record.cursor;
         self.bytes += bytes;
         self.total_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.records.push_back(Arc::new(LogRecord { cursor: self.newest, line }));
+        self.records.push_back(Arc::new(record));
     }
 
     /// The next lines to write, none of which leaves before [`Ring::written`] or [`Ring::not_written`].
@@ -115,7 +130,7 @@ impl Ring {
     }
 
     pub(crate) fn is_written(&self) -> bool {
-        self.written == self.newest && self.dropped == 0
+        self.records.back().is_none_or(|newest| newest.cursor <= self.written) && self.dropped == 0
     }
 
     /// Whether it is at most half full.

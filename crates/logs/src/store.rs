@@ -11,7 +11,7 @@ use std::time::Duration;
 use ambo_model::log::LOG_LINE_BYTES_MAX;
 use ambo_model::{AppId, LogLine, Timestamp};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::app_log::AppLog;
@@ -73,7 +73,7 @@ impl Default for LogSettings {
 }
 
 impl LogSettings {
-    fn ring_limits(&self) -> RingLimits {
+    pub(crate) fn ring_limits(&self) -> RingLimits {
         RingLimits {
             bytes_max: self.memory_bytes_max,
             lines_max: self.memory_lines_max,
@@ -97,14 +97,14 @@ pub struct OpenError {
 /// The logs of all apps. [`LogStore::run`] must run for lines to be stored.
 #[derive(Debug)]
 pub struct LogStore {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     directory: PathBuf,
-    settings: LogSettings,
-    apps: RwLock<Apps>,
+    pub(crate) settings: LogSettings,
+    pub(crate) apps: RwLock<Apps>,
     total_bytes: Arc<AtomicUsize>,
     /// Apps with something to write.
     queued: Mutex<Vec<Arc<AppLog>>>,
@@ -116,11 +116,13 @@ struct Shared {
     /// One write at a time.
     writes: Arc<tokio::sync::Mutex<()>>,
     reads: Arc<Semaphore>,
+    /// Counts what was added and removed.
+    pub(crate) growth: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Apps {
-    logs: HashMap<AppId, Arc<AppLog>>,
+pub(crate) struct Apps {
+    pub(crate) logs: HashMap<AppId, Arc<AppLog>>,
     /// The apps that were removed last. An app's id is never used again.
     removed: VecDeque<AppId>,
 }
@@ -131,6 +133,16 @@ impl LogStore {
     /// # Errors
     /// When the directory cannot be made or read.
     pub fn open(directory: &Path, settings: LogSettings) -> Result<Self, OpenError> {
+        let logs = Self::open_copy(directory, settings)?;
+        logs.lead();
+        Ok(logs)
+    }
+
+    /// Opens logs that are a copy of those of another machine, for [`LogStore::copy`] until [`LogStore::lead`].
+    ///
+    /// # Errors
+    /// As with [`LogStore::open`].
+    pub fn open_copy(directory: &Path, settings: LogSettings) -> Result<Self, OpenError> {
         let total_bytes = Arc::new(AtomicUsize::new(0));
         let logs = logs_find(directory, &total_bytes)
             .map_err(|source| OpenError { directory: directory.to_owned(), source })?;
@@ -145,8 +157,14 @@ impl LogStore {
             awake: Mutex::default(),
             writes: Arc::default(),
             reads: Arc::new(Semaphore::new(READS_MAX)),
+            growth: watch::Sender::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Begins to say what is new here: what others have seen and this copy has not never shares a cursor with it.
+    pub fn lead(&self) {
+        self.shared.apps.read().logs.values().for_each(|log| log.leap(CURSOR_LEAP));
     }
 
     /// Adds a line. Cheap, and never waits for the disk; a line that finds no room is dropped, and the log will say
@@ -155,16 +173,14 @@ impl LogStore {
         let Some(log) = self.shared.log_ensure(line.app) else { return };
         let line = line_safe(line);
         let limits = self.shared.settings.ring_limits();
-        let queue = || {
-            self.shared.queued.lock().push(Arc::clone(&log));
-            self.shared.queued_notify.notify_one();
-        };
+        let queue = || self.shared.queue(&log);
         if line.text.len() <= LOG_LINE_BYTES_MAX {
             log.append(std::iter::once(line), &limits, queue);
         } else {
             let lines = pieces(&line.text).map(|text| LogLine { text: text.to_owned(), ..line.clone() });
             log.append(lines, &limits, queue);
         }
+        self.shared.grow();
     }
 
     /// Like [`LogStore::append`], but waits a while for room first: for a source that can be read more slowly, such as
@@ -174,9 +190,7 @@ impl LogStore {
     /// Cancel safe: a dropped call has not added the line.
     pub async fn append_when_room(&self, line: LogLine) {
         let Some(log) = self.shared.log_ensure(line.app) else { return };
-        let limits = self.shared.settings.ring_limits();
-        // A disk that takes longer than this is as good as full: then new lines count for more than old ones.
-        let _ = tokio::time::timeout(ROOM_WAIT_MAX, log.room(&limits)).await;
+        self.room_wait(&log).await;
         self.append(line);
     }
 
@@ -218,10 +232,8 @@ impl LogStore {
     /// Removes an app's log for good; its followers end. Removing twice is no error.
     pub async fn remove(&self, app: AppId) {
         let log = self.shared.log_forget(app);
-        let removed = tokio::task::spawn_blocking(move || log.remove()).await;
-        if let Ok(Err(error)) = removed {
-            tracing::warn!(%app, %error, "an app's log could not be removed");
-        }
+        self.shared.grow();
+        self.log_remove(log).await;
     }
 
     /// Waits until every line that was appended before has been written, or could not be.
@@ -255,8 +267,23 @@ impl LogStore {
         self.shared.write().await;
     }
 
+    /// Waits a while until a log has room. A disk that takes longer is as good as full: then new lines count for more than
+    /// old ones.
+    pub(crate) async fn room_wait(&self, log: &AppLog) {
+        let _ = tokio::time::timeout(ROOM_WAIT_MAX, log.room(&self.shared.settings.ring_limits())).await;
+    }
+
+    /// Removes what there is of a log.
+    pub(crate) async fn log_remove(&self, log: Arc<AppLog>) {
+        let app = log.app();
+        let removed = tokio::task::spawn_blocking(move || log.remove()).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(%app, %error, "an app's log could not be removed");
+        }
+    }
+
     /// Reads from the disk, a few at a time; `None` when the reader failed.
-    async fn read<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    pub(crate) async fn read<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let place = Arc::clone(&self.shared.reads).acquire_owned().await.ok()?;
         let task = tokio::task::spawn_blocking(move || {
             let value = read();
@@ -268,12 +295,12 @@ impl LogStore {
 }
 
 impl Shared {
-    fn log(&self, app: AppId) -> Option<Arc<AppLog>> {
+    pub(crate) fn log(&self, app: AppId) -> Option<Arc<AppLog>> {
         self.apps.read().logs.get(&app).cloned()
     }
 
     /// The app's log, made when it is new; `None` when it was removed.
-    fn log_ensure(&self, app: AppId) -> Option<Arc<AppLog>> {
+    pub(crate) fn log_ensure(&self, app: AppId) -> Option<Arc<AppLog>> {
         if let Some(log) = self.log(app) {
             return Some(log);
         }
@@ -299,6 +326,16 @@ impl Shared {
 
     fn log_new(&self, app: AppId) -> AppLog {
         AppLog::new(app, self.directory.join(app.to_string()), 0, Arc::clone(&self.total_bytes))
+    }
+
+    /// Tells the writer of an app with something to write.
+    pub(crate) fn queue(&self, log: &Arc<AppLog>) {
+        self.queued.lock().push(Arc::clone(log));
+        self.queued_notify.notify_one();
+    }
+
+    pub(crate) fn grow(&self) {
+        self.growth.send_modify(|growth| *growth += 1);
     }
 
     /// How long to wait before the next write.
@@ -365,7 +402,7 @@ fn logs_find(directory: &Path, total_bytes: &Arc<AtomicUsize>) -> io::Result<Has
     for found in std::fs::read_dir(directory)? {
         let found = found?;
         let Some(app) = found.file_name().to_str().and_then(|name| name.parse::<AppId>().ok()) else { continue };
-        let newest = newest_cursor(&found.path())?.saturating_add(CURSOR_LEAP);
+        let newest = newest_cursor(&found.path())?;
         logs.insert(app, Arc::new(AppLog::new(app, found.path(), newest, Arc::clone(total_bytes))));
     }
     Ok(logs)

@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
-use super::message::{FromRouter, RoutedCertificate, ToRouter, reader, writer};
+use super::message::{FromRouter, RoutedCertificate, ToRouter};
+use crate::frames::{reader, writer};
 
 /// Lines of one message.
 const BATCH_LINES: usize = 500;

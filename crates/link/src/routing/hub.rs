@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use super::message::{FromRouter, RoutedCertificate, ToRouter, reader, writer};
+use super::message::{FromRouter, RoutedCertificate, ToRouter};
+use crate::frames::{reader, writer};
 
 /// How long a router may take to say that it goes by a table. One that is silent for longer is cut off: it may go on by an old
 /// table, whose instances it finds gone, and learns the new one when it is back.

@@ -1,17 +1,7 @@
-//! The messages, and how they lie on a stream: four bytes of length, then JSON.
-
-use std::io;
+//! The messages.
 
 use ambo_model::{AppId, Hostname, InstanceId, LogLine, Route};
-use bytes::Bytes;
-use futures::{Sink, SinkExt, Stream, StreamExt};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
-
-/// Largest message, in bytes: a table of 100,000 routes.
-const BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A certificate with the hosts that it is shown for. Goes over encrypted streams only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,21 +44,4 @@ pub(super) enum FromRouter {
     Drained { number: u64 },
     /// Lines; the last one has this number.
     Lines { through: u64, lines: Vec<LogLine> },
-}
-
-fn codec() -> LengthDelimitedCodec {
-    LengthDelimitedCodec::builder().max_frame_length(BYTES_MAX).new_codec()
-}
-
-pub(super) fn reader<T: DeserializeOwned>(
-    stream: impl AsyncRead + Send + Unpin,
-) -> impl Stream<Item = io::Result<T>> + Send + Unpin {
-    FramedRead::new(stream, codec()).map(|frame| Ok(serde_json::from_slice(&frame?)?))
-}
-
-pub(super) fn writer<T: Serialize + Send>(
-    stream: impl AsyncWrite + Send + Unpin,
-) -> impl Sink<T, Error = io::Error> + Send + Unpin {
-    let sink = FramedWrite::new(stream, codec());
-    sink.with(|message: T| std::future::ready(serde_json::to_vec(&message).map(Bytes::from).map_err(io::Error::from)))
 }

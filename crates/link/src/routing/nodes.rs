@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use super::message::{reader, writer};
+use crate::frames::{reader, writer};
 
 /// A node with a router.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

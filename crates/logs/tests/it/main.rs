@@ -1,6 +1,7 @@
 //! What the log store promises.
 
 mod bounds;
+mod copies;
 mod drains;
 mod following;
 mod keeping;
