@@ -1,6 +1,7 @@
 //! A store in memory. It outlives the control planes that use it, as a disk does.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,24 @@ impl State {
         if holds { Ok(()) } else { Err(StoreError::Conflict { key: key.clone() }) }
     }
 
+    /// The entries under a prefix that a page may begin with, in its order.
+    fn below<'a>(&'a self, prefix: &'a str, page: &Page) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
+        let after = page.after.as_deref().filter(|after| *after >= prefix);
+        if page.descending {
+            // Below `after`; from the prefix's end when there is none. An `after` that comes before the prefix leaves nothing.
+            let end = page.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            if page.after.as_deref().is_some_and(|after| after <= prefix) {
+                return Box::new(std::iter::empty());
+            }
+            let up_to = self.entries.range::<str, _>((Bound::Included(prefix), end)).rev();
+            let under = up_to.skip_while(move |(key, _)| !key.starts_with(prefix));
+            return Box::new(under.take_while(move |(key, _)| key.starts_with(prefix)).map(|(_, entry)| entry));
+        }
+        let begin = after.map_or(Bound::Included(prefix), Bound::Excluded);
+        let from = self.entries.range::<str, _>((begin, Bound::Unbounded));
+        Box::new(from.take_while(move |(key, _)| key.starts_with(prefix)).map(|(_, entry)| entry))
+    }
+
     fn apply(&mut self, operation: Operation, revision: Revision) {
         let event = match operation {
             Operation::Put { key, value, .. } => {
@@ -84,22 +103,18 @@ impl Store for MemoryStore {
         prefix_check(prefix)?;
         let limit = page_check(&page)?;
         let state = self.state.lock();
-        let mut found: Vec<Entry> =
-            state.entries.values().filter(|entry| entry.key.starts_with(prefix)).cloned().collect();
-        if page.descending {
-            found.reverse();
+        let below = state.below(prefix, &page);
+        let mut bytes = 0;
+        let mut found = Vec::new();
+        let mut more = false;
+        for entry in below {
+            if found.len() == limit || bytes >= PAGE_BYTES_MAX {
+                more = true;
+                break;
+            }
+            bytes += entry.value.len();
+            found.push(entry.clone());
         }
-        if let Some(after) = &page.after {
-            found.retain(|entry| if page.descending { entry.key < *after } else { entry.key > *after });
-        }
-        let fits = |bytes: &mut usize, entry: &Entry| {
-            let fits = *bytes < PAGE_BYTES_MAX;
-            *bytes += entry.value.len();
-            Some(fits)
-        };
-        let fitting = found.iter().take(limit).scan(0, fits).take_while(|fits| *fits).count();
-        let more = found.len() > fitting;
-        found.truncate(fitting);
         Ok(Listing { entries: found, more, revision: state.revision })
     }
 

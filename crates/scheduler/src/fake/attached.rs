@@ -54,7 +54,7 @@ impl Program {
         self.exit_code.lock().get_or_insert(exit_code);
         let mut state = self.shared.state();
         if state.instances.get(&self.instance).is_some_and(|instance| instance.kind == Kind::AttachedRun) {
-            state.instances.remove(&self.instance);
+            state.remove(&self.instance);
         }
     }
 

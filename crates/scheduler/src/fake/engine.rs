@@ -32,9 +32,10 @@ impl Scheduler for FakeEngine {
     async fn workload_ensure(&self, spec: &WorkloadSpec) -> Result<(), SchedulerError> {
         let mut state = self.shared.answer()?;
         image_check(&state, &spec.image)?;
-        let plan = plan(spec, &self.observed(&state, Kind::Instance));
+        let ours = state.instances.of(&spec.id).filter(|(_, instance)| instance.kind == Kind::Instance);
+        let plan = plan(spec, &self.seen(&state, ours));
         for removal in plan.remove {
-            state.instances.remove(&removal.instance);
+            state.remove(&removal.instance);
         }
         for index in plan.start {
             let what = format!("{}.{index}", spec.id.process);
@@ -56,9 +57,12 @@ impl Scheduler for FakeEngine {
     }
 
     async fn workload_remove(&self, workload: &WorkloadId, grace: Duration) -> Result<(), SchedulerError> {
-        let all = self.instances_observe().await?;
-        let ours = all.into_iter().filter(|instance| instance.workload == *workload);
-        self.stop(&ours.map(|instance| instance.id).collect::<Vec<_>>(), grace).await
+        let ours: Vec<InstanceId> = {
+            let state = self.shared.answer()?;
+            let all = state.instances.of(workload).filter(|(_, instance)| instance.kind == Kind::Instance);
+            all.map(|(id, _)| id.clone()).collect()
+        };
+        self.stop(&ours, grace).await
     }
 
     async fn instance_stop(&self, instance: &InstanceId, grace: Duration) -> Result<(), SchedulerError> {
@@ -179,6 +183,7 @@ impl FakeEngine {
             Some(exit_code) => Script::crash(*exit_code),
             None => script(new.command, &env).map_err(refused)?,
         };
+        let node = state.nodes.take().ok_or_else(|| refused("every node is lost".to_owned()))?;
         let (id, address) = state.place();
         let now = self.shared.now();
         let until = if kind == Kind::Instance { now + state.faults.start_duration } else { now };
@@ -188,6 +193,7 @@ impl FakeEngine {
             index: new.index,
             kind,
             port,
+            node,
             address: Some(address),
             script: script.clone(),
             env,
@@ -197,7 +203,7 @@ impl FakeEngine {
             exit_code: None,
             log: VecDeque::new(),
         };
-        state.instances.insert(id.clone(), instance);
+        state.instances.add(id.clone(), instance);
         state.changed(new.workload.app);
         Ok((id, script))
     }
@@ -206,9 +212,11 @@ impl FakeEngine {
         let ignores_sigterm = {
             let mut state = self.shared.answer()?;
             for id in ids {
-                if let Some(instance) = state.instances.get_mut(id) {
+                let stopping = state.instances.change(id, |instance| {
                     instance.is_stopping = true;
-                    let app = instance.workload.app;
+                    instance.workload.app
+                });
+                if let Some(app) = stopping {
                     state.changed(app);
                 }
             }
@@ -219,7 +227,7 @@ impl FakeEngine {
         }
         let mut state = self.shared.answer()?;
         for id in ids {
-            if let Some(instance) = state.instances.remove(id) {
+            if let Some(instance) = state.remove(id) {
                 state.changed(instance.workload.app);
             }
         }

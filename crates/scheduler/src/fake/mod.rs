@@ -5,6 +5,8 @@
 
 mod attached;
 mod engine;
+mod fleet;
+mod nodes;
 mod script;
 mod state;
 
@@ -86,9 +88,28 @@ impl FakeEngine {
     /// Removes an instance behind the scheduler's back.
     pub fn vanish(&self, id: &InstanceId) {
         let mut state = self.shared.state();
-        if let Some(instance) = state.instances.remove(id) {
+        if let Some(instance) = state.remove(id) {
             state.changed(instance.workload.app);
         }
+    }
+
+    /// Has so many nodes from now on, `node-1` and so on. To be called before anything is started.
+    pub fn nodes_set(&self, count: usize) {
+        self.shared.state().nodes = nodes::Nodes::new(count);
+    }
+
+    /// Loses a node for good, and with it every instance that is there. Gives who they were.
+    pub fn node_lose(&self, name: &str) -> Vec<InstanceId> {
+        let mut state = self.shared.state();
+        let Some(node) = state.nodes.lose(name) else { return Vec::new() };
+        let there = state.instances.iter().filter(|(_, instance)| instance.node == node);
+        let ids: Vec<InstanceId> = there.map(|(id, _)| id.clone()).collect();
+        for id in &ids {
+            if let Some(instance) = state.remove(id) {
+                state.changed(instance.workload.app);
+            }
+        }
+        ids
     }
 
     /// Takes an instance's address, or gives it another one, as a restart of a machine does.
@@ -101,11 +122,14 @@ impl FakeEngine {
         let now = self.shared.now();
         let mut state = self.shared.state();
         state.faults.crashing.insert(workload.clone(), exit_code);
-        for instance in state.instances.values_mut().filter(|instance| instance.workload == *workload) {
-            instance.script = Script::crash(exit_code);
-            if instance.is_up() {
-                instance.life = Life::Up { since: now, line_count: 0 };
-            }
+        let ids: Vec<InstanceId> = state.instances.of(workload).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            state.instances.change(&id, |instance| {
+                instance.script = Script::crash(exit_code);
+                if instance.is_up() {
+                    instance.life = Life::Up { since: now, line_count: 0 };
+                }
+            });
         }
     }
 
@@ -153,16 +177,26 @@ impl FakeEngine {
     }
 
     fn observed(&self, state: &State, kind: state::Kind) -> Vec<Instance> {
+        self.seen(state, state.instances.iter().filter(|(_, instance)| instance.kind == kind))
+    }
+
+    fn seen<'a>(
+        &self,
+        state: &'a State,
+        instances: impl Iterator<Item = (&'a InstanceId, &'a state::FakeInstance)>,
+    ) -> Vec<Instance> {
         let now = self.shared.now();
-        let of_kind = state.instances.iter().filter(|(_, instance)| instance.kind == kind);
-        of_kind.map(|(id, instance)| instance.observed(id, now, self.shared.epoch)).collect()
+        let epoch = self.shared.epoch;
+        instances.map(|(id, instance)| instance.observed(id, state.nodes.name(instance.node), now, epoch)).collect()
     }
 
     fn change(&self, id: &InstanceId, change: impl FnOnce(&mut state::FakeInstance)) {
         let mut state = self.shared.state();
-        if let Some(instance) = state.instances.get_mut(id) {
+        let changed = state.instances.change(id, |instance| {
             change(instance);
-            let app = instance.workload.app;
+            instance.workload.app
+        });
+        if let Some(app) = changed {
             state.changed(app);
         }
     }

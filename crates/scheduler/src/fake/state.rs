@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use ambo_model::{AppId, AppName, Instance, InstanceId, InstanceState, Timestamp, WorkloadId};
 
+use super::fleet::Fleet;
+use super::nodes::Nodes;
 use super::script::Script;
 
 /// An instance that has been up this long is not crashing any more.
@@ -23,7 +25,8 @@ const CHANGES_MAX: usize = 1_024;
 /// Everything.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    pub(super) instances: BTreeMap<InstanceId, FakeInstance>,
+    pub(super) instances: Fleet,
+    pub(super) nodes: Nodes,
     pub(super) changes: VecDeque<(u64, AppId)>,
     pub(super) change_count: u64,
     pub(super) faults: Faults,
@@ -58,6 +61,8 @@ pub(super) struct FakeInstance {
     pub(super) index: u32,
     pub(super) kind: Kind,
     pub(super) port: u16,
+    /// Its place in the list of nodes.
+    pub(super) node: usize,
     pub(super) address: Option<IpAddr>,
     pub(super) script: Script,
     pub(super) env: BTreeMap<String, String>,
@@ -87,17 +92,28 @@ pub(super) enum Life {
 impl State {
     /// Lets everything happen that happens until `now`.
     pub(super) fn settle(&mut self, now: Duration) {
-        let mut changed = Vec::new();
-        for instance in self.instances.values_mut() {
-            while instance.advance(now, &mut self.log_count) {
-                changed.push(instance.workload.app);
+        while let Some(id) = self.instances.due(now) {
+            let log_count = &mut self.log_count;
+            let happened = self.instances.change(&id, |instance| {
+                let mut steps = 0;
+                while instance.advance(now, log_count) {
+                    steps += 1;
+                }
+                (steps, instance.workload.app, instance.is_over(now))
+            });
+            let Some((steps, app, is_over)) = happened else { continue };
+            (0..steps).for_each(|_| self.changed(app));
+            if is_over {
+                self.remove(&id);
             }
         }
-        changed.into_iter().for_each(|app| self.changed(app));
-        self.instances.retain(|_, instance| match instance.life {
-            Life::Ended { at } => instance.kind == Kind::Instance || now < at + RUN_LINGER,
-            _ => true,
-        });
+    }
+
+    /// Takes an instance away; its place is free.
+    pub(super) fn remove(&mut self, id: &InstanceId) -> Option<FakeInstance> {
+        let instance = self.instances.remove(id)?;
+        self.nodes.leave(instance.node);
+        Some(instance)
     }
 
     /// Tells listeners.
@@ -156,6 +172,25 @@ impl FakeInstance {
         true
     }
 
+    /// When something happens to it by itself.
+    pub(super) fn next(&self) -> Option<Duration> {
+        match self.life {
+            Life::Starting { until } | Life::BackingOff { until } => Some(until),
+            Life::Up { since, line_count } if self.kind != Kind::AttachedRun => {
+                let timeline = self.script.timeline();
+                let line = timeline.lines.get(line_count).map(|(at, _)| *at);
+                line.into_iter().chain(timeline.end.map(|(at, _)| at)).min().map(|at| since + at)
+            }
+            Life::Ended { at } if self.kind != Kind::Instance => Some(at + RUN_LINGER),
+            Life::Up { .. } | Life::Ended { .. } => None,
+        }
+    }
+
+    /// Whether what is left of a one-off instance goes.
+    fn is_over(&self, now: Duration) -> bool {
+        matches!(self.life, Life::Ended { at } if self.kind != Kind::Instance && now >= at + RUN_LINGER)
+    }
+
     pub(super) fn end(&mut self, now: Duration, exit_code: i32) {
         self.exit_code = Some(exit_code);
         self.life = Life::Ended { at: now };
@@ -166,7 +201,7 @@ impl FakeInstance {
     }
 
     /// As observers see it.
-    pub(super) fn observed(&self, id: &InstanceId, now: Duration, epoch: Timestamp) -> Instance {
+    pub(super) fn observed(&self, id: &InstanceId, node: &str, now: Duration, epoch: Timestamp) -> Instance {
         let (state, started_at) = match self.life {
             Life::Ended { .. } => (InstanceState::Exited { exit_code: self.exit_code }, None),
             _ if self.is_stopping => (InstanceState::Stopping, None),
@@ -185,7 +220,7 @@ impl FakeInstance {
             index: self.index,
             state,
             endpoint: address.map(|address| SocketAddr::new(address, self.port)),
-            node: "fake".to_owned(),
+            node: node.to_owned(),
             restarts: self.restarts,
             started_at: started_at.map(|since| epoch + since),
         }

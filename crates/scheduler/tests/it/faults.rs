@@ -96,3 +96,21 @@ async fn an_instance_that_ignores_sigterm_sits_its_grace_period_out() {
     stop.await.unwrap().unwrap();
     assert_eq!(engine.instances().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_node_takes_its_instances_with_it_and_gets_no_others() {
+    let engine = FakeEngine::new();
+    engine.nodes_set(3);
+    let spec = spec(6);
+    engine.workload_ensure(&spec).await.unwrap();
+    assert_eq!(engine.node_lose("node-2").len(), 2, "they were spread");
+    assert!(engine.node_lose("node-2").is_empty(), "it has gone");
+    assert_eq!(engine.instances().len(), 4);
+    engine.workload_ensure(&spec).await.unwrap();
+    let nodes: Vec<String> = engine.instances().into_iter().map(|instance| instance.node).collect();
+    assert_eq!(nodes.len(), 6);
+    assert!(!nodes.contains(&"node-2".to_owned()), "{nodes:?}");
+    engine.node_lose("node-1");
+    engine.node_lose("node-3");
+    assert!(matches!(engine.workload_ensure(&spec).await, Err(SchedulerError::Start { .. })));
+}
