@@ -7,6 +7,7 @@
 
 mod claims;
 pub mod random;
+pub mod scale;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
