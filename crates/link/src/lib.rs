@@ -2,7 +2,8 @@
 //!
 //! [`authority`] issues what [`identity`] shows and checks; [`opening`] is what a stream begins with; [`client`] opens streams,
 //! [`server`] accepts them, [`leader`] finds the controller that leads. [`routing`] is a protocol that such a stream carries:
-//! tables down to the routers, their word that they go by them back up; [`frames`] is how messages lie on it.
+//! tables down to the routers, their word that they go by them back up; [`frames`] is how messages lie on it, and [`steady`]
+//! how the silence of one that leads is noticed.
 //!
 //! What is absent here: no router, no store, no engine; those who use a stream bring them.
 
@@ -15,6 +16,7 @@ pub mod opening;
 pub mod routing;
 pub mod server;
 mod socket;
+pub mod steady;
 
 pub use authority::{Authority, AuthorityError, Issued};
 pub use client::{LinkClient, LinkError};

@@ -83,14 +83,20 @@ impl Cluster {
         run(self.command(self.programs.ambo()).env("AMBO_HOST", host).args(words))
     }
 
-    /// Pushes the example to an app, through this machine.
-    pub(crate) fn push(&self, app: &str, node: &Node, text: &str) -> Ran {
+    /// The working copy of an app, the example at first.
+    pub(crate) fn working_copy(&self, app: &str) -> PathBuf {
         let work = self.home.path().join(app);
         if !work.exists() {
             let example = self.programs.project.join("examples/hello-python");
             run(Command::new("cp").arg("-r").arg(example).arg(&work)).ok();
             self.git(&work, &["init", "-q", "-b", "main"]).ok();
         }
+        work
+    }
+
+    /// Pushes the working copy of an app, through this machine.
+    pub(crate) fn push(&self, app: &str, node: &Node, text: &str) -> Ran {
+        let work = self.working_copy(app);
         std::fs::write(work.join("VERSION"), text).unwrap();
         self.git(&work, &["add", "-A"]).ok();
         self.git(&work, &["commit", "-q", "-m", text]).ok();
@@ -140,8 +146,13 @@ impl Cluster {
 
     /// What an app answers through a machine's router: status and body.
     pub(crate) fn get(&self, app: &str, node: &Node) -> (String, String) {
+        self.get_path(app, node, "/")
+    }
+
+    /// What an app answers to a request for this path.
+    pub(crate) fn get_path(&self, app: &str, node: &Node, path: &str) -> (String, String) {
         let host = format!("Host: {app}.{DOMAIN}");
-        let url = format!("http://{}/", node.address());
+        let url = format!("http://{}{path}", node.address());
         let answer = run(Command::new("curl").args(["-s", "-m", "30", "-w", "\n%{http_code}", "-H", &host, &url]));
         let (body, status) = answer.stdout.rsplit_once('\n').unwrap_or(("", "000"));
         (status.to_owned(), body.to_owned())
@@ -150,6 +161,21 @@ impl Cluster {
     /// The machine whose controller leads.
     pub(crate) fn leader(&self) -> &Node {
         wait_until("a controller leads", || self.nodes().iter().find(|node| self.leads(node)))
+    }
+
+    /// The machine whose controller leads after this one's.
+    pub(crate) fn leader_after(&self, past: &Node) -> &Node {
+        let others = self.nodes().iter().filter(|node| node.name() != past.name());
+        wait_until("another controller leads", || others.clone().find(|node| self.leads(node)))
+    }
+
+    /// Waits until every other controller keeps a copy of the logs of the one that leads.
+    pub(crate) fn wait_for_copies(&self, leader: &Node) {
+        wait_until("the others keep copies of the logs", || {
+            let log = leader.docker_said(&["logs", &controller(leader)?]).ok()?;
+            let since = log.rsplit("this controller leads").next()?;
+            (since.matches("keeps a copy of the logs").count() + 1 >= self.nodes().len()).then_some(())
+        })
     }
 
     fn leads(&self, node: &Node) -> bool {
@@ -162,6 +188,13 @@ impl Cluster {
     pub(crate) fn controller_kill(&self, node: &Node) {
         let id = controller(node).expect("a manager has a controller");
         node.docker(&["kill", "--signal", "KILL", &id]).unwrap();
+    }
+
+    /// Stops a machine's controller in its tracks, until it is thawed.
+    pub(crate) fn controller_freeze(&self, node: &Node) -> Frozen<'_> {
+        let id = controller(node).expect("a manager has a controller");
+        node.docker(&["pause", &id]).unwrap();
+        Frozen { node: self.node(node.name()), id }
     }
 
     /// The operator's tool, through this machine.
@@ -177,6 +210,19 @@ impl Cluster {
     fn tool(&self, group: &str, node: &Node, words: &[&str]) -> Ran {
         let engine = node.docker_host();
         run(self.command(self.programs.ambo()).arg(group).args(words).args(["--engine", &engine]))
+    }
+}
+
+/// A controller that stands still.
+pub(crate) struct Frozen<'a> {
+    node: &'a Node,
+    id: String,
+}
+
+impl Frozen<'_> {
+    /// Lets it go on.
+    pub(crate) fn thaw(self) {
+        self.node.docker(&["unpause", &self.id]).unwrap();
     }
 }
 

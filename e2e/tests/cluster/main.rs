@@ -6,5 +6,6 @@ mod backup;
 mod cluster;
 mod dns;
 mod faults;
+mod logs;
 mod membership;
 mod operations;

@@ -2,6 +2,7 @@
 //!
 //! A deposed leader ends its process, and with it whatever it had begun; it comes back as a candidate.
 
+mod copies;
 mod dialer;
 mod engines;
 mod foundation;
@@ -23,6 +24,7 @@ use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::copies::Copying;
 use self::foundation::{Laid, Led};
 use self::services::ControllerServices;
 use super::identity::identity;
@@ -56,12 +58,17 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let linked = tokio::spawn(LinkServer::new(link, identity(&settings)?).run(services.clone(), stop.clone()));
     tracing::info!(link = %settings.listen_link, "controller of node {} stands by", settings.node);
     notify::ready();
+    let copying = Copying::start(&settings, &data.path().join("logs"))?;
     let elected = tokio::select! {
         leadership = elected(&settings, &store) => Some(leadership),
         _ = signals.next() => None,
     };
+    let logs = copying.end().await;
     let ended = match elected {
-        Some(leadership) => lead(&settings, &data, store, leadership, &services, &mut signals).await,
+        Some(leadership) => {
+            let led = Led { fence: leadership.fence(), term: leadership.since().0, logs };
+            lead(&settings, &data, store, leadership, led, &services, &mut signals).await
+        }
         None => Ok(()),
     };
     notify::stopping();
@@ -95,12 +102,12 @@ async fn lead(
     data: &Data,
     store: Arc<dyn Store>,
     mut leadership: Leadership,
+    led: Led,
     services: &ControllerServices,
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
     tracing::info!(since = ?leadership.since(), "this controller leads");
     let deadline = Duration::from_secs(u64::from(settings.shutdown_seconds));
-    let led = Led { fence: leadership.fence(), term: leadership.since().0 };
     let mut control = tokio::select! {
         started = start(settings, data, store, led, services, deadline) => started?,
         () = leadership.hold() => bail!("the leadership was lost before it began"),

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::message::{FromRouter, RoutedCertificate, ToRouter};
 use crate::frames::{reader, writer};
+use crate::steady::Steady;
 
 /// Lines of one message.
 const BATCH_LINES: usize = 500;
@@ -106,13 +107,13 @@ impl Backlog {
 /// Does what the leader says, as long as the stream lasts.
 ///
 /// # Errors
-/// When the stream breaks. What was set stays in force.
+/// When the stream breaks, or the leader is silent. What was set stays in force.
 pub async fn follow<S>(stream: S, routed: Arc<dyn Routed>, backlog: &Backlog) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let (from, to) = tokio::io::split(stream);
-    let (mut from, mut to) = (reader::<ToRouter>(from), writer::<FromRouter>(to));
+    let (mut from, mut to) = (reader::<ToRouter>(Steady::new(from)), writer::<FromRouter>(to));
     let mut routes: BTreeMap<AppId, Route> = BTreeMap::new();
     let mut drains = FuturesUnordered::new();
     backlog.begin();
@@ -138,6 +139,7 @@ where
                         number
                     });
                 }
+                Some(Ok(ToRouter::Beat)) => {}
                 Some(Ok(ToRouter::LinesKept { through })) => backlog.kept(through),
             },
             Some(number) = drains.next() => to.send(FromRouter::Drained { number }).await?,

@@ -5,22 +5,26 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ambo_model::{AppId, InstanceId, LogLine, Route, RouteTable};
-use futures::{Sink, SinkExt, Stream, StreamExt};
+use ambo_model::{InstanceId, LogLine, RouteTable};
+use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::message::{FromRouter, RoutedCertificate, ToRouter};
-use crate::frames::{reader, writer};
+use super::tables::{Routes, Tables};
+use crate::frames::{Frame, reader};
+use crate::steady::BEAT_INTERVAL;
 
 /// How long a router may take to say that it goes by a table. One that is silent for longer is cut off: it may go on by an old
 /// table, whose instances it finds gone, and learns the new one when it is back.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The same for one that has just come: it is sent everything, as all the others are that come to a new leader at the same
+/// time. Cut off earlier, a thousand of them would begin again and again, and none would ever get to the end.
+const FIRST_PATIENCE: Duration = Duration::from_secs(120);
 /// What a drain may take beyond its grace: once more the grace for tunnels is the router's own affair.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
-
-type Routes = BTreeMap<AppId, Arc<Route>>;
 
 /// Steers all routers that are linked.
 #[derive(Debug)]
@@ -36,8 +40,10 @@ pub struct Hub {
 struct State {
     /// Of the last publication.
     number: u64,
-    routes: Option<Arc<Routes>>,
+    tables: Tables,
     certificates: Arc<Vec<RoutedCertificate>>,
+    /// As they go to routers, once they have gone to any.
+    certificates_frame: Option<Frame>,
     /// When they were last replaced.
     certificates_number: u64,
     drains: BTreeMap<u64, Drain>,
@@ -54,6 +60,8 @@ struct Drain {
 #[derive(Debug)]
 struct LinkState {
     node: String,
+    since: Instant,
+    /// The number that it goes by; zero until it has taken everything.
     applied: u64,
     draining: Vec<u64>,
     cut: tokio_util::sync::CancellationToken,
@@ -74,23 +82,21 @@ impl Default for Hub {
 }
 
 impl Hub {
-    /// Replaces the whole table. When this returns, every linked router goes by it, or was cut off.
+    /// Replaces the whole table. When this returns, every linked router goes by it, was cut off, or has only just come and is
+    /// still taking its first: that one goes on as if it were not linked yet.
     pub async fn routes_publish(&self, table: RouteTable) {
         let number = {
             let mut state = self.state.lock();
-            let known = state.routes.clone();
-            let routes = routes(known.as_deref(), table);
-            if known.is_some_and(|known| is_same_table(&known, &routes)) {
+            if !state.tables.set(table) {
                 return;
             }
-            state.routes = Some(Arc::new(routes));
             state.number += 1;
             state.number
         };
         self.everywhere(number).await;
     }
 
-    /// Replaces all certificates. When this returns, every linked router shows them, or was cut off.
+    /// Replaces all certificates. When this returns, every linked router shows them, or as in [`Hub::routes_publish`].
     pub async fn certificates_publish(&self, certificates: Vec<RoutedCertificate>) {
         let number = {
             let mut state = self.state.lock();
@@ -100,6 +106,7 @@ impl Hub {
             state.number += 1;
             state.certificates_number = state.number;
             state.certificates = Arc::new(certificates);
+            state.certificates_frame = None;
             state.number
         };
         self.everywhere(number).await;
@@ -149,7 +156,7 @@ impl Hub {
         let (kept, lines_kept) = watch::channel(0);
         tokio::select! {
             ended = self.listen(link, reader(from), lines, kept) => ended,
-            ended = self.tell(writer(to), lines_kept) => ended,
+            ended = self.tell(to, lines_kept) => ended,
             () = cut.cancelled() => Err(io::Error::new(io::ErrorKind::TimedOut, "the router does not come along")),
         }
     }
@@ -159,7 +166,7 @@ impl Hub {
         state.links_made += 1;
         let (link, cut) = (state.links_made, tokio_util::sync::CancellationToken::new());
         let draining = state.drains.keys().copied().collect();
-        let known = LinkState { node: node.to_owned(), applied: 0, draining, cut: cut.clone() };
+        let known = LinkState { node: node.to_owned(), since: Instant::now(), applied: 0, draining, cut: cut.clone() };
         state.links.insert(link, known);
         (link, cut)
     }
@@ -193,24 +200,21 @@ impl Hub {
         self.progress.send_modify(|count| *count += 1);
     }
 
-    async fn tell(
-        &self,
-        mut to: impl Sink<ToRouter, Error = io::Error> + Unpin,
-        mut kept: watch::Receiver<u64>,
-    ) -> io::Result<()> {
+    async fn tell(&self, mut to: impl AsyncWrite + Unpin, mut kept: watch::Receiver<u64>) -> io::Result<()> {
         let (mut latest, mut sent) = (self.latest.subscribe(), Sent::default());
         loop {
             latest.borrow_and_update();
-            let messages = self.state.lock().since(&mut sent);
-            for message in messages {
-                to.send(message).await?;
+            let frames = self.state.lock().since(&mut sent)?;
+            for frame in frames {
+                frame.write(&mut to).await?;
             }
             tokio::select! {
+                () = tokio::time::sleep(BEAT_INTERVAL) => Frame::of(&ToRouter::Beat)?.write(&mut to).await?,
                 changed = latest.changed() => changed.map_err(io::Error::other)?,
                 changed = kept.changed() => {
                     changed.map_err(io::Error::other)?;
                     let through = *kept.borrow_and_update();
-                    to.send(ToRouter::LinesKept { through }).await?;
+                    Frame::of(&ToRouter::LinesKept { through })?.write(&mut to).await?;
                 }
             }
         }
@@ -223,7 +227,7 @@ impl Hub {
         if tokio::time::timeout(PATIENCE, over).await.is_ok() {
             return;
         }
-        for link in self.state.lock().links.values().filter(|link| link.applied < number) {
+        for link in self.state.lock().links.values().filter(|link| link.is_late(number)) {
             tracing::warn!(node = link.node, "its router does not come along, and is cut off");
             link.cut.cancel();
         }
@@ -262,61 +266,39 @@ impl Drop for Gone<'_> {
     }
 }
 
+impl LinkState {
+    /// Whether it could have come along, and has not.
+    fn is_late(&self, number: u64) -> bool {
+        self.applied < number && (self.applied > 0 || self.since.elapsed() >= FIRST_PATIENCE)
+    }
+}
+
 impl State {
     /// What a router that was sent `sent` has not heard yet; notes it as sent.
-    fn since(&self, sent: &mut Sent) -> Vec<ToRouter> {
-        let mut messages = Vec::new();
+    fn since(&mut self, sent: &mut Sent) -> io::Result<Vec<Frame>> {
+        let mut frames = Vec::new();
         if self.number > sent.number {
-            messages.extend(self.news(sent));
-            messages.push(ToRouter::Confirm { number: self.number });
+            if self.certificates_number > sent.number {
+                frames.push(self.certificates_frame()?);
+            }
+            frames.extend(self.tables.news(&mut sent.routes)?);
+            frames.push(Frame::of(&ToRouter::Confirm { number: self.number })?);
             sent.number = self.number;
         }
         for (number, drain) in self.drains.range(sent.drain + 1..) {
             sent.drain = *number;
             let grace_ms = u64::try_from(drain.grace.as_millis()).unwrap_or(u64::MAX);
-            messages.push(ToRouter::Drain { number: *number, instances: drain.instances.clone(), grace_ms });
+            let drain = ToRouter::Drain { number: *number, instances: drain.instances.clone(), grace_ms };
+            frames.push(Frame::of(&drain)?);
         }
-        messages
+        Ok(frames)
     }
 
-    fn news(&self, sent: &mut Sent) -> Vec<ToRouter> {
-        let mut messages = Vec::new();
-        if self.certificates_number > sent.number {
-            messages.push(ToRouter::Certificates { certificates: self.certificates.as_ref().clone() });
+    fn certificates_frame(&mut self) -> io::Result<Frame> {
+        if let Some(frame) = &self.certificates_frame {
+            return Ok(frame.clone());
         }
-        if let Some(routes) = &self.routes
-            && !sent.routes.as_ref().is_some_and(|sent| Arc::ptr_eq(sent, routes))
-        {
-            messages.push(difference(sent.routes.as_deref(), routes));
-            sent.routes = Some(routes.clone());
-        }
-        messages
+        let message = ToRouter::Certificates { certificates: self.certificates.as_ref().clone() };
+        Ok(self.certificates_frame.insert(Frame::of(&message)?).clone())
     }
-}
-
-/// The same values as before where nothing changed, so that comparing is comparing addresses.
-fn routes(known: Option<&Routes>, table: RouteTable) -> Routes {
-    let kept = |route: Route| {
-        let known = known.and_then(|known| known.get(&route.app)).filter(|known| ***known == route);
-        known.cloned().unwrap_or_else(|| Arc::new(route))
-    };
-    table.routes.into_iter().map(|route| (route.app, kept(route))).collect()
-}
-
-fn is_same_table(known: &Routes, routes: &Routes) -> bool {
-    known.len() == routes.len() && routes.iter().all(|(app, route)| is_same(known, app, route))
-}
-
-fn is_same(known: &Routes, app: &AppId, route: &Arc<Route>) -> bool {
-    known.get(app).is_some_and(|known| Arc::ptr_eq(known, route))
-}
-
-fn difference(sent: Option<&Routes>, routes: &Routes) -> ToRouter {
-    let Some(sent) = sent else {
-        let routes = routes.values().map(|route| route.as_ref().clone()).collect();
-        return ToRouter::Table { whole: true, routes, gone: Vec::new() };
-    };
-    let changed = routes.iter().filter(|(app, route)| !is_same(sent, app, route));
-    let gone = sent.keys().filter(|app| !routes.contains_key(app)).copied().collect();
-    ToRouter::Table { whole: false, routes: changed.map(|(_, route)| route.as_ref().clone()).collect(), gone }
 }

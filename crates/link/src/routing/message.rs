@@ -31,6 +31,8 @@ pub(super) enum ToRouter {
     Confirm { number: u64 },
     /// Say when no request is in flight to these, or the grace has passed.
     Drain { number: u64, instances: Vec<InstanceId>, grace_ms: u64 },
+    /// The leader is there.
+    Beat,
     /// The lines up to this one are kept.
     LinesKept { through: u64 },
 }

@@ -8,6 +8,7 @@ mod follower;
 mod hub;
 mod message;
 mod nodes;
+mod tables;
 
 pub use follower::{Backlog, Routed, follow};
 pub use hub::{Hub, LinesSink};

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use crate::frames::{reader, writer};
+use crate::steady::{BEAT_INTERVAL, Steady};
 
 /// A node with a router.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub struct RoutedNode {
     pub is_leaving: bool,
 }
 
-/// All of them, each time.
+/// All of them, each time; none when nothing has changed.
 #[derive(Debug, Serialize, Deserialize)]
 struct Nodes {
     nodes: Vec<RoutedNode>,
@@ -42,13 +43,15 @@ where
 {
     let (from, to) = tokio::io::split(stream);
     let (mut from, mut to) = (reader::<Nodes>(from), writer::<Nodes>(to));
+    let mut known = nodes.borrow_and_update().clone();
     loop {
-        let known = nodes.borrow_and_update().clone();
-        if !known.is_empty() {
-            to.send(Nodes { nodes: known }).await?;
-        }
+        to.send(Nodes { nodes: std::mem::take(&mut known) }).await?;
         tokio::select! {
-            changed = nodes.changed() => if changed.is_err() { return Ok(()) },
+            () = tokio::time::sleep(BEAT_INTERVAL) => {}
+            changed = nodes.changed() => match changed {
+                Ok(()) => known = nodes.borrow_and_update().clone(),
+                Err(_) => return Ok(()),
+            },
             // Nothing is ever said there: it ends with whoever listens.
             said = from.next() => return said.map_or(Ok(()), |said| said.map(drop)),
         }
@@ -58,16 +61,19 @@ where
 /// Takes all nodes, at once and whenever they change, as long as the stream lasts.
 ///
 /// # Errors
-/// When the stream breaks.
+/// When the stream breaks, or the leader is silent.
 pub async fn nodes_hear<S>(stream: S, mut heard: impl FnMut(Vec<RoutedNode>) + Send) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     // Both halves are kept: who closes one is taken for gone.
     let (from, _to) = tokio::io::split(stream);
-    let mut from = reader::<Nodes>(from);
+    let mut from = reader::<Nodes>(Steady::new(from));
     while let Some(message) = from.next().await {
-        heard(message?.nodes);
+        let nodes = message?.nodes;
+        if !nodes.is_empty() {
+            heard(nodes);
+        }
     }
     Ok(())
 }

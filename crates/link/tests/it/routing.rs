@@ -132,6 +132,24 @@ async fn a_router_that_comes_back_learns_what_it_missed() {
     assert_eq!(router.apps(), ["new"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_router_that_still_takes_its_first_table_is_waited_for_longer_than_the_others() {
+    let platform = Platform::new();
+    let (leader, router) = tokio::io::duplex(64);
+    let (hub, kept) = (platform.hub.clone(), platform.kept.clone());
+    let serving = tokio::task::spawn(async move { hub.serve("slow", leader, &*kept).await });
+    while platform.hub.routers().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    platform.hub.routes_publish(RouteTable { routes: vec![route("first")] }).await;
+    platform.hub.routes_publish(RouteTable { routes: vec![route("second")] }).await;
+    assert_eq!(platform.hub.routers(), [("slow".to_owned(), false)], "it is not cut off");
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    platform.hub.routes_publish(RouteTable { routes: vec![route("third")] }).await;
+    assert_eq!(serving.await.unwrap().unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    drop(router);
+}
+
 #[tokio::test]
 async fn a_drain_is_over_when_the_last_router_has_drained() {
     let platform = Platform::new();

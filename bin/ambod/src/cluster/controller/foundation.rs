@@ -7,7 +7,7 @@ use ambo_builder::RegistryLogin;
 use ambo_engine_docker::Engine;
 use ambo_link::LinkClient;
 use ambo_link::routing::Hub;
-use ambo_logs::{LogSettings, LogStore};
+use ambo_logs::LogStore;
 use ambo_model::Secret;
 use ambo_registry::PLATFORM_USERNAME;
 use ambo_store::{FencedStore, Precondition, Store};
@@ -27,10 +27,11 @@ use crate::one_machine::engine_settings;
 use crate::platform::{Foundation, vault};
 use crate::settings::Settings;
 
-/// A leadership: what holds as long as it does, and a number that is higher with each.
+/// A leadership: what holds as long as it does, a number that is higher with each, and the logs that it goes on with.
 pub(super) struct Led {
     pub(super) fence: Precondition,
     pub(super) term: u64,
+    pub(super) logs: Arc<LogStore>,
 }
 
 /// The foundation, and what else a leader has.
@@ -47,7 +48,6 @@ pub(super) struct Laid {
 /// Lays it for a leader.
 pub(super) async fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>, led: Led) -> anyhow::Result<Laid> {
     let path = data.path();
-    let logs = Arc::new(LogStore::open(&path.join("logs"), LogSettings::default())?);
     let certificate = PlatformCertificate::open(settings, data)?;
     let hub = Arc::new(Hub::default());
     let routes = HubRoutes::new(hub.clone(), certificate.pem());
@@ -70,7 +70,7 @@ pub(super) async fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>,
         routes: Arc::new(routes),
         dialer: Arc::new(RouterDialer(Meeting::at(&settings.run).dial())),
         blobs: crate::blobs::open(settings, path)?,
-        logs,
+        logs: led.logs,
         registry_login,
         certificate,
         certificate_shown: Box::new(move |certificate| shown.platform_certificate_publish(certificate.pem())),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ambo_link::routing::{Hub, LinesSink, RoutedNode, nodes_tell};
-use ambo_link::{Accepted, Refusal, Service, Services};
+use ambo_link::{Accepted, Refusal, Role, Service, Services};
 use ambo_logs::LogStore;
 use ambo_model::LogLine;
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::copies::Copies;
 use crate::listeners::ControlAddresses;
 
 /// What is offered now.
@@ -26,13 +27,14 @@ pub(super) struct ControllerServices {
 struct Routers {
     hub: Arc<Hub>,
     logs: Arc<LogStore>,
+    copies: Arc<Copies>,
     nodes: watch::Receiver<Vec<RoutedNode>>,
 }
 
 impl ControllerServices {
-    /// From now on routers are steered, and whoever answers DNS is told of them.
+    /// From now on routers are steered, whoever answers DNS is told of them, and the logs are copied.
     pub(super) fn routers_serve(&self, hub: Arc<Hub>, logs: Arc<LogStore>, nodes: watch::Receiver<Vec<RoutedNode>>) {
-        *self.routers.write() = Some(Routers { hub, logs, nodes });
+        *self.routers.write() = Some(Routers { hub, logs, copies: Arc::default(), nodes });
     }
 
     /// From now on clients are served.
@@ -53,7 +55,7 @@ impl ControllerServices {
             Service::Ssh => Some(addresses.ssh),
             Service::Registry => Some(addresses.registry),
             Service::Rendezvous => Some(addresses.rendezvous),
-            Service::Routes | Service::Nodes | Service::Engine => None,
+            Service::Routes | Service::Nodes | Service::Logs | Service::Engine => None,
         }
     }
 
@@ -64,7 +66,7 @@ impl ControllerServices {
         let node = accepted.peer.node.clone();
         let Ok(stream) = accepted.take().await else { return };
         tracing::info!(node, "a router has come");
-        if let Err(error) = routers.hub.serve(&node, stream, &KeptLines(&routers.logs)).await {
+        if let Err(error) = routers.hub.serve(&node, stream, &KeptLines(&routers)).await {
             tracing::info!(node, %error, "a router has gone");
         }
     }
@@ -77,6 +79,18 @@ impl ControllerServices {
         let Ok(stream) = accepted.take().await else { return };
         if let Err(error) = nodes_tell(stream, routers.nodes).await {
             tracing::info!(node, %error, "its DNS has gone");
+        }
+    }
+
+    async fn logs_serve(&self, accepted: Accepted) {
+        let Some(routers) = self.routers.read().clone() else {
+            return accepted.refuse(Refusal::Standby { leader: None }).await;
+        };
+        let node = accepted.peer.node.clone();
+        let Ok(stream) = accepted.take().await else { return };
+        tracing::info!(node, "keeps a copy of the logs");
+        if let Err(error) = routers.copies.serve(&routers.logs, stream).await {
+            tracing::info!(node, %error, "its copy of the logs has gone");
         }
     }
 
@@ -107,26 +121,28 @@ impl ControllerServices {
 #[async_trait]
 impl Services for ControllerServices {
     async fn serve(&self, accepted: Accepted) {
-        if accepted.peer.role != ambo_link::Role::Agent {
-            return accepted.refuse(Refusal::Forbidden).await;
-        }
-        match accepted.opening.service {
-            Service::Routes => self.router_serve(accepted).await,
-            Service::Nodes => self.nodes_serve(accepted).await,
-            Service::Engine => accepted.refuse(Refusal::Forbidden).await,
-            Service::Api | Service::Ssh | Service::Registry | Service::Rendezvous => self.client_serve(accepted).await,
+        match (accepted.peer.role, accepted.opening.service) {
+            (Role::Agent, Service::Routes) => self.router_serve(accepted).await,
+            (Role::Agent, Service::Nodes) => self.nodes_serve(accepted).await,
+            (Role::Agent, Service::Api | Service::Ssh | Service::Registry | Service::Rendezvous) => {
+                self.client_serve(accepted).await;
+            }
+            (Role::Controller, Service::Logs) => self.logs_serve(accepted).await,
+            _ => accepted.refuse(Refusal::Forbidden).await,
         }
     }
 }
 
-/// Routers' lines, into the log.
-struct KeptLines<'a>(&'a LogStore);
+/// Routers' lines, into the log and its copies.
+struct KeptLines<'a>(&'a Routers);
 
 #[async_trait]
 impl LinesSink for KeptLines<'_> {
     async fn keep(&self, lines: Vec<LogLine>) {
+        let Routers { logs, copies, .. } = self.0;
         for line in lines {
-            self.0.append_when_room(line).await;
+            logs.append_when_room(line).await;
         }
+        copies.come_along(logs).await;
     }
 }
