@@ -14,7 +14,7 @@ use crate::error::ControllerError;
 use crate::keys;
 use crate::progress::Progress;
 use crate::push::{ArchiveFile, BUILD_TAG_PREFIX, Deploy};
-use crate::records::{get, json, list, newest, replace, retry_conflicts};
+use crate::records::{get, json, newest, replace, retry_conflicts};
 
 impl Controller {
     /// The newest builds of an app, newest first.
@@ -136,19 +136,21 @@ impl Controller {
 
     /// Fails every build that was running when the control plane stopped: its client has gone.
     pub(crate) async fn builds_recover(&self) -> Result<(), ControllerError> {
-        let apps = list::<App>(&*self.store, keys::APPS).await?;
-        for app in apps {
-            let page = Page { after: None, limit: Some(50), descending: true };
-            let recent = self.store.list(&keys::builds(app.value.id), page).await?;
-            for entry in recent.entries {
-                let Ok(build) = serde_json::from_slice::<Build>(&entry.value) else { continue };
-                if build.status == BuildStatus::Pending {
-                    let reason = "interrupted: the platform stopped during the build; push again".to_owned();
-                    self.build_finish(&build, BuildStatus::Failed { reason }).await?;
-                }
+        self.apps_each(|app| self.app_builds_recover(app)).await?;
+        self.app_setups_recover().await
+    }
+
+    async fn app_builds_recover(&self, app: AppId) -> Result<(), ControllerError> {
+        let page = Page { after: None, limit: Some(50), descending: true };
+        let recent = self.store.list(&keys::builds(app), page).await?;
+        for entry in recent.entries {
+            let Ok(build) = serde_json::from_slice::<Build>(&entry.value) else { continue };
+            if build.status == BuildStatus::Pending {
+                let reason = "interrupted: the platform stopped during the build; push again".to_owned();
+                self.build_finish(&build, BuildStatus::Failed { reason }).await?;
             }
         }
-        self.app_setups_recover().await
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::controller::Controller;
 use crate::error::ControllerError;
 use crate::jobs::Work;
 use crate::keys;
-use crate::records::{Found, get, json, list, newest, replace, retry_conflicts};
+use crate::records::{Found, get, json, newest, replace, retry_conflicts};
 use crate::vault::Sealed;
 
 /// How many releases are read at once when looking for the newest good one.
@@ -366,14 +366,15 @@ impl Controller {
     /// Fails every release of a build that was being rolled out when the control plane stopped: whoever waited for it has
     /// been told nothing, so it must not serve later by itself.
     pub(crate) async fn releases_recover(&self) -> Result<(), ControllerError> {
-        for app in list::<App>(&*self.store, keys::APPS).await? {
-            let recent: Vec<Found<ReleaseRecord>> =
-                newest(&*self.store, &keys::releases(app.value.id), BASE_LOOKBACK).await?;
-            for release in recent {
-                if release.value.status == ReleaseStatus::Pending && release.value.cause == ReleaseCause::Build {
-                    let reason = "interrupted: the platform stopped during the rollout; push again";
-                    self.release_fail(app.value.id, release.value.version, reason).await?;
-                }
+        self.apps_each(|app| self.app_releases_recover(app)).await
+    }
+
+    async fn app_releases_recover(&self, app: AppId) -> Result<(), ControllerError> {
+        let recent: Vec<Found<ReleaseRecord>> = newest(&*self.store, &keys::releases(app), BASE_LOOKBACK).await?;
+        for release in recent {
+            if release.value.status == ReleaseStatus::Pending && release.value.cause == ReleaseCause::Build {
+                let reason = "interrupted: the platform stopped during the rollout; push again";
+                self.release_fail(app, release.value.version, reason).await?;
             }
         }
         Ok(())

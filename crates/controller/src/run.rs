@@ -3,10 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ambo_model::{App, AppId};
+use futures::{StreamExt, TryStreamExt, stream};
 use tokio::task::JoinSet;
 
 use crate::controller::Controller;
 use crate::error::{ControllerError, chain};
+use crate::keys;
+use crate::records::list;
+
+/// Apps that are put right side by side: each waits for the store alone, and nobody leads until all are.
+const RECOVERED_AT_ONCE: usize = 32;
 
 impl Controller {
     /// Puts right what an interruption left behind. Call it before anything is served.
@@ -16,6 +23,16 @@ impl Controller {
     pub async fn recover(&self) -> Result<(), ControllerError> {
         self.builds_recover().await?;
         self.releases_recover().await
+    }
+
+    /// Does something for every app, several at a time.
+    pub(crate) async fn apps_each<F>(&self, act: impl Fn(AppId) -> F) -> Result<(), ControllerError>
+    where
+        F: Future<Output = Result<(), ControllerError>>,
+    {
+        let apps = list::<App>(&*self.store, keys::APPS).await?;
+        let acts = stream::iter(apps).map(|app| act(app.value.id)).buffer_unordered(RECOVERED_AT_ONCE);
+        acts.try_for_each(|()| std::future::ready(Ok(()))).await
     }
 
     /// Looks at the instances and hands the router its first table, unless the engine takes longer than `patience`: then

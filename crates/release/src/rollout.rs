@@ -72,12 +72,11 @@ pub fn plan(app: &App, target: &Release, restart: &Restart) -> RolloutPlan {
 
 /// What should run of an app while no rollout is on its way.
 #[must_use]
-pub fn steady(app: &App, serving: &Release) -> Vec<Wanted> {
-    let Some(artifact) = &serving.artifact else { return Vec::new() };
-    let wanted = artifact.processes.scalable().map(|(process, entry)| {
+pub fn steady(app: &App, serving: ReleaseVersion, processes: &ProcessTable) -> Vec<Wanted> {
+    let wanted = processes.scalable().map(|(process, entry)| {
         let formation = app.formation.entry(process);
         Wanted {
-            workload: workload(app, serving.version, process, formation.generation),
+            workload: workload(app, serving, process, formation.generation),
             count: formation.count,
             command: entry.command.clone(),
         }

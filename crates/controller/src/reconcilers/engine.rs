@@ -28,8 +28,12 @@ impl Controller {
                             () = self.stopping.cancelled() => return,
                             event = events.next() => if event.is_none() { break },
                         }
-                        tokio::time::sleep(SETTLE).await;
+                        let more = async { while events.next().await.is_some() {} };
+                        let have_ended = tokio::time::timeout(SETTLE, more).await.is_ok();
                         self.nudge.engine_changed();
+                        if have_ended {
+                            break;
+                        }
                     }
                 }
                 Err(error) if !std::mem::replace(&mut away, true) => {

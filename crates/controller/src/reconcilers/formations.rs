@@ -1,10 +1,10 @@
 //! Keeps as many instances running as every app's formation wants, of the release that serves, and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ambo_model::{App, AppId, Instance, InstanceState, WorkloadId};
+use ambo_model::{App, AppId, Instance, InstanceState, ProcessTable, ReleaseVersion, WorkloadId};
 use ambo_release::{Wanted, steady};
 use tokio::task::JoinSet;
 
@@ -17,11 +17,21 @@ use crate::records::list;
 /// How long until the next look without a nudge.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
+/// What was observed, by workload: each app looks at its own, however many others there are.
+type Observed = BTreeMap<WorkloadId, Vec<Instance>>;
+
+/// What the release runs that serves an app. It never changes, so that it is read once, however often is looked.
+struct Serving {
+    version: ReleaseVersion,
+    processes: ProcessTable,
+}
+
 impl Controller {
     pub(crate) async fn formations_run(self: Arc<Self>) {
         let mut retiring: JoinSet<()> = JoinSet::new();
+        let mut serving: HashMap<AppId, Serving> = HashMap::new();
         while !self.stopping.is_cancelled() {
-            if let Err(error) = self.formations_reconcile(&mut retiring).await {
+            if let Err(error) = self.formations_reconcile(&mut serving, &mut retiring).await {
                 tracing::warn!(error = %chain(&error), "cannot reconcile the formations now");
             }
             tokio::select! {
@@ -34,41 +44,63 @@ impl Controller {
         retiring.abort_all(); // What is half retired is found again on the next start.
     }
 
-    async fn formations_reconcile(self: &Arc<Self>, retiring: &mut JoinSet<()>) -> Result<(), ControllerError> {
+    async fn formations_reconcile(
+        self: &Arc<Self>,
+        serving: &mut HashMap<AppId, Serving>,
+        retiring: &mut JoinSet<()>,
+    ) -> Result<(), ControllerError> {
         // In this order: whoever was seen belongs to a rollout that is under way, or to one whose switch the apps know of.
-        let observed = self.scheduler.instances_observe().await?;
-        let rolling_out = self.board.rolling_out();
-        let apps: BTreeMap<AppId, App> = list::<App>(&*self.store, keys::APPS)
-            .await?
-            .into_iter()
-            .map(|found| (found.value.id, found.value))
-            .collect();
-        let mut kept: BTreeSet<WorkloadId> = rolling_out;
+        let observed = by_workload(self.scheduler.instances_observe().await?);
+        let mut kept: BTreeSet<WorkloadId> = self.board.rolling_out();
+        let apps = list::<App>(&*self.store, keys::APPS).await?;
+        let apps: BTreeMap<AppId, App> = apps.into_iter().map(|found| (found.value.id, found.value)).collect();
+        serving.retain(|id, _| apps.contains_key(id));
+        let mut unreadable: BTreeSet<AppId> = BTreeSet::new();
         let mut ensuring = JoinSet::new();
         for app in apps.values() {
-            let Some(version) = app.serving else { continue };
-            let release = match self.release_load(app.id, version).await {
-                Ok(release) => release,
-                Err(error) => {
-                    tracing::error!(app = %app.name, error = %chain(&error), "cannot read the release that serves");
-                    kept.extend(observed.iter().map(|i| i.workload.clone()).filter(|id| id.app == app.id));
-                    continue;
-                }
-            };
-            for wanted in steady(app, &release) {
-                kept.insert(wanted.workload.clone());
-                let instances = observed.iter().filter(|instance| instance.workload == wanted.workload);
-                let instances: Vec<Instance> = instances.cloned().collect();
-                if self.falls_short(&wanted, &instances) {
-                    let spec = self.workload_spec(app, &release, &wanted.workload, &wanted.command, wanted.count)?;
-                    let controller = Arc::clone(self);
-                    ensuring.spawn(async move { controller.workload_heal(spec).await });
-                }
-                self.shrink(&wanted, &instances, retiring);
+            let reconciled = self.app_reconcile(app, &observed, serving, &mut kept, &mut ensuring, retiring).await;
+            if let Err(error) = reconciled {
+                tracing::error!(app = %app.name, error = %chain(&error), "cannot read the release that serves");
+                unreadable.insert(app.id);
             }
         }
+        kept.extend(observed.keys().filter(|workload| unreadable.contains(&workload.app)).cloned());
         while ensuring.join_next().await.is_some() {}
         self.leftovers_retire(&observed, &kept, retiring);
+        Ok(())
+    }
+
+    /// Brings one app's instances to their counts.
+    ///
+    /// # Errors
+    /// When the release that serves cannot be read: then nothing is known of what the app wants.
+    async fn app_reconcile(
+        self: &Arc<Self>,
+        app: &App,
+        observed: &Observed,
+        serving: &mut HashMap<AppId, Serving>,
+        kept: &mut BTreeSet<WorkloadId>,
+        ensuring: &mut JoinSet<()>,
+        retiring: &mut JoinSet<()>,
+    ) -> Result<(), ControllerError> {
+        let Some(version) = app.serving else { return Ok(()) };
+        if serving.get(&app.id).is_none_or(|known| known.version != version) {
+            let artifact = self.release_load(app.id, version).await?.artifact;
+            let processes = artifact.map(|artifact| artifact.processes).unwrap_or_default();
+            serving.insert(app.id, Serving { version, processes });
+        }
+        let Some(known) = serving.get(&app.id) else { return Ok(()) };
+        for wanted in steady(app, version, &known.processes) {
+            kept.insert(wanted.workload.clone());
+            let instances = observed.get(&wanted.workload).map(Vec::as_slice).unwrap_or_default();
+            if self.falls_short(&wanted, instances) {
+                let release = self.release_load(app.id, version).await?;
+                let spec = self.workload_spec(app, &release, &wanted.workload, &wanted.command, wanted.count)?;
+                let controller = Arc::clone(self);
+                ensuring.spawn(async move { controller.workload_heal(spec).await });
+            }
+            self.shrink(&wanted, instances, retiring);
+        }
         Ok(())
     }
 
@@ -107,17 +139,11 @@ impl Controller {
     /// Retires every workload that nobody wants: releases that no longer serve, processes that vanished, destroyed apps.
     fn leftovers_retire(
         self: &Arc<Self>,
-        observed: &[Instance],
+        observed: &Observed,
         kept: &BTreeSet<WorkloadId>,
         retiring: &mut JoinSet<()>,
     ) {
-        let mut leftovers: BTreeMap<&WorkloadId, Vec<&Instance>> = BTreeMap::new();
-        for instance in observed {
-            if !kept.contains(&instance.workload) {
-                leftovers.entry(&instance.workload).or_default().push(instance);
-            }
-        }
-        for (workload, instances) in leftovers {
+        for (workload, instances) in observed.iter().filter(|(workload, _)| !kept.contains(workload)) {
             let ids: Vec<_> = instances.iter().map(|instance| instance.id.clone()).collect();
             let Some(draining) = self.board.retire_begin(workload, ids.iter().cloned()) else { continue };
             let (controller, workload) = (Arc::clone(self), workload.clone());
@@ -165,4 +191,12 @@ impl Controller {
             Err(error) => tracing::warn!(%workload, error = %chain(&error), "cannot stop instances yet"),
         }
     }
+}
+
+fn by_workload(observed: Vec<Instance>) -> Observed {
+    let mut workloads = Observed::new();
+    for instance in observed {
+        workloads.entry(instance.workload.clone()).or_default().push(instance);
+    }
+    workloads
 }

@@ -1,6 +1,6 @@
 //! Reads the output of every instance and run into the logs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,11 +52,11 @@ impl Controller {
                 () = self.stopping.cancelled() => {}
                 () = self.nudge.logs_nudged() => {}
                 () = tokio::time::sleep(LOOK_INTERVAL) => {}
-                Some(ended) = readers.join_next() => {
-                    if let Ok((instance, how)) = ended {
-                        read.insert(instance, how);
-                    }
-                }
+                Some(ended) = readers.join_next() => read.extend(ended),
+            }
+            // With a node, many end at once.
+            while let Some(ended) = readers.try_join_next() {
+                read.extend(ended);
             }
         }
         readers.abort_all();
@@ -70,7 +70,8 @@ impl Controller {
     ) -> Result<(), ControllerError> {
         let mut observed = self.scheduler.instances_observe().await?;
         observed.extend(self.scheduler.runs_observe().await?);
-        read.retain(|id, _| observed.iter().any(|instance| instance.id == *id));
+        let ids: HashSet<&InstanceId> = observed.iter().map(|instance| &instance.id).collect();
+        read.retain(|id, _| ids.contains(id));
         for instance in observed {
             let since = match read.get(&instance.id) {
                 Some(read) => match read.next(&instance) {

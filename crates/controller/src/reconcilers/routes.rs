@@ -14,6 +14,9 @@ use crate::records::list;
 /// How long until the table is derived again without a nudge.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Instances of `web`, by app: each app looks at its own, however many others there are.
+type Web<'a> = HashMap<AppId, Vec<&'a Instance>>;
+
 impl Controller {
     pub(crate) async fn routes_run(self: Arc<Self>) {
         while !self.stopping.is_cancelled() {
@@ -49,7 +52,7 @@ impl Controller {
         let draining = self.board.draining();
         let apps: Vec<App> =
             list::<App>(&*self.store, keys::APPS).await?.into_iter().map(|found| found.value).collect();
-        if apps.iter().any(|app| self.has_switched_since(app, &observed)) {
+        if self.have_switched_since(&apps, &web_by_app(&observed)) {
             observed = self.scheduler.instances_observe().await?;
         }
         let mut domains: HashMap<AppId, Vec<Hostname>> = HashMap::new();
@@ -58,20 +61,26 @@ impl Controller {
         }
         // Neither a target nor a crash: one that is told to stop may well end with an error.
         observed.retain(|instance| !draining.contains(&instance.id));
+        let web = web_by_app(&observed);
         let mut table = RouteTable::default();
         for app in apps {
             let mut hosts = vec![self.app_host(&app.name)?];
             hosts.extend(domains.remove(&app.id).unwrap_or_default());
-            table.routes.push(self.route(&app, hosts, &observed));
+            let web = web.get(&app.id).map(Vec::as_slice).unwrap_or_default();
+            table.routes.push(self.route(&app, hosts, web));
         }
         self.routes.routes_publish(table).await;
         Ok(())
     }
 
     /// Whether an app may have come to serve what was not there yet when the instances were observed.
-    fn has_switched_since(&self, app: &App, observed: &[Instance]) -> bool {
-        let wants_web = app.serving.is_some() && app.formation.entry(&ProcessType::web()).count > 0;
-        wants_web && !observed.iter().any(|instance| self.serves(app, instance))
+    fn have_switched_since(&self, apps: &[App], web: &Web<'_>) -> bool {
+        let has_switched = |app: &App| {
+            let wants_web = app.serving.is_some() && app.formation.entry(&ProcessType::web()).count > 0;
+            let of_app = web.get(&app.id).map(Vec::as_slice).unwrap_or_default();
+            wants_web && !of_app.iter().any(|instance| self.serves(app, instance))
+        };
+        apps.iter().any(has_switched)
     }
 
     /// Lets the routes follow a change before its caller is answered. When the engine is away they follow later.
@@ -82,8 +91,8 @@ impl Controller {
         self.certificates_follow().await;
     }
 
-    fn route(&self, app: &App, hosts: Vec<Hostname>, observed: &[Instance]) -> Route {
-        let serving = || observed.iter().filter(|instance| self.serves(app, instance));
+    fn route(&self, app: &App, hosts: Vec<Hostname>, web: &[&Instance]) -> Route {
+        let serving = || web.iter().copied().filter(|instance| self.serves(app, instance));
         let healthy = |instance: &&Instance| instance.is_running() && self.board.is_healthy(&instance.id);
         let target = |instance: &Instance| {
             let endpoint = instance.endpoint?;
@@ -107,4 +116,12 @@ impl Controller {
             && workload.process.is_web()
             && workload.generation == app.formation.entry(&workload.process).generation
     }
+}
+
+fn web_by_app(observed: &[Instance]) -> Web<'_> {
+    let mut web = Web::new();
+    for instance in observed.iter().filter(|instance| instance.workload.process.is_web()) {
+        web.entry(instance.workload.app).or_default().push(instance);
+    }
+    web
 }
