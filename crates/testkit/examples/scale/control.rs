@@ -16,9 +16,10 @@ pub(crate) async fn measure(size: Size) {
     println!("stand-ins: {} MiB", resident_mib().0);
 
     let begun = Moment::now(&platform);
+    let since = tokio::time::Instant::now();
     platform.start(size.nodes).await;
-    let lasted = platform.settle().await;
-    begun.report(&platform, "taken over", lasted);
+    platform.settle().await;
+    begun.report(&platform, "taken over", since.elapsed());
 
     tokio::time::sleep(REST).await; // What follows a start is over.
     let begun = Moment::now(&platform);

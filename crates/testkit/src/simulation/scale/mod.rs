@@ -2,7 +2,7 @@
 //! of the nodes is lost.
 //!
 //! Time is the runtime's own, as in [`super::Simulation`], so that it says how long the control plane waits, while what it
-//! works is measured in CPU time. Everything runs in one thread.
+//! works is measured in CPU time. Everything runs in one thread. The store takes its time to answer, as over a network.
 
 mod fleet;
 mod meter;
@@ -114,7 +114,7 @@ impl Scale {
         };
         let controller = Controller::new(stations, Accounts::new(store), self.vault(), settings());
         controller.recover().await.expect("put right what the last run left behind");
-        self.routers.link(routers);
+        self.routers.link(routers).await;
         controller.routes_prepare(ROUTES_PATIENCE).await;
         tokio::spawn(Arc::clone(&controller).run());
         self.controller = Some(controller);
@@ -138,6 +138,10 @@ impl Scale {
         if routed != self.web {
             complaints.push(format!("{routed} of {} are routed to", self.web));
         }
+        let (linked, in_step) = self.routers.in_step();
+        if in_step != linked {
+            complaints.push(format!("{in_step} of {linked} routers go by the newest table"));
+        }
         complaints
     }
 
@@ -157,7 +161,7 @@ impl Scale {
     /// How many routers are linked and go by the newest table.
     #[must_use]
     pub fn routers_in_step(&self) -> usize {
-        self.routers.in_step()
+        self.routers.in_step().1
     }
 
     /// Bytes that were sent to routers.

@@ -46,8 +46,15 @@ impl Routers {
         Self { hub, bytes, table, meter, links }
     }
 
-    /// Links so many more.
-    pub(super) fn link(&self, count: usize) {
+    /// Links so many.
+    pub(super) async fn link(&self, count: usize) {
+        self.links_begin(count);
+        while self.in_step().0 < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn links_begin(&self, count: usize) {
         let mut links = self.links.lock();
         for number in 0..count {
             let (ours, theirs) = tokio::io::duplex(WIRE_BYTES);
@@ -62,9 +69,10 @@ impl Routers {
         }
     }
 
-    /// How many are linked and go by the newest table.
-    pub(super) fn in_step(&self) -> usize {
-        self.hub.routers().iter().filter(|(_, in_step)| *in_step).count()
+    /// How many are linked, and how many of them go by the newest table.
+    pub(super) fn in_step(&self) -> (usize, usize) {
+        let routers = self.hub.routers();
+        (routers.len(), routers.iter().filter(|(_, in_step)| *in_step).count())
     }
 
     /// Bytes that were sent to all of them.

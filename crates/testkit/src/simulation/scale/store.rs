@@ -13,6 +13,9 @@ use futures::FutureExt;
 use super::meter::Meter;
 use crate::memory_store::MemoryStore;
 
+/// How long an answer of the store is on its way: etcd on another machine of the same network.
+const ROUND_TRIP: Duration = Duration::from_millis(2);
+
 /// The store, counted.
 #[derive(Debug, Clone)]
 pub(super) struct MeteredStore {
@@ -22,7 +25,8 @@ pub(super) struct MeteredStore {
 
 impl MeteredStore {
     /// The store in memory waits for nothing, so that its work can be timed.
-    fn done<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    async fn done<T>(&self, work: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, StoreError> {
+        tokio::time::sleep(ROUND_TRIP).await;
         let waits = || Err(StoreError::Limit("the store in memory waits for nothing".to_owned()));
         self.meter.stand_in(|| work.now_or_never()).unwrap_or_else(waits)
     }
@@ -40,14 +44,14 @@ impl MeteredStore {
 #[async_trait]
 impl Store for MeteredStore {
     async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
-        let found = self.done(self.store.get(key))?;
+        let found = self.done(self.store.get(key)).await?;
         self.meter.count(|traffic| traffic.gets += 1);
         self.read(found.iter());
         Ok(found)
     }
 
     async fn list(&self, prefix: &str, page: Page) -> Result<Listing, StoreError> {
-        let listing = self.done(self.store.list(prefix, page))?;
+        let listing = self.done(self.store.list(prefix, page)).await?;
         self.meter.count(|traffic| traffic.pages += 1);
         self.read(listing.entries.iter());
         Ok(listing)
@@ -63,12 +67,12 @@ impl Store for MeteredStore {
             traffic.commits += 1;
             traffic.bytes_written += bytes;
         });
-        self.done(self.store.commit(transaction))
+        self.done(self.store.commit(transaction)).await
     }
 
     async fn watch(&self, prefix: &str, from: Revision) -> Result<Watch, StoreError> {
         self.meter.count(|traffic| traffic.watches += 1);
-        self.done(self.store.watch(prefix, from))
+        self.done(self.store.watch(prefix, from)).await
     }
 
     async fn lease_grant(&self, ttl: Duration) -> Result<LeaseId, StoreError> {
