@@ -11,6 +11,10 @@ use ambo_operator::swarm::{Swarm, SwarmNode};
 use ambo_scheduler_swarm::NodeEngines;
 use async_trait::async_trait;
 
+use crate::cluster::identity::identity;
+use crate::one_machine::engine_settings;
+use crate::settings::Settings;
+
 /// Finds engines by their nodes.
 #[derive(Debug, Clone)]
 pub(super) struct ClusterEngines {
@@ -23,8 +27,23 @@ pub(super) struct ClusterEngines {
 }
 
 impl ClusterEngines {
-    pub(super) fn new(local: Engine, node: String, client: LinkClient, agent_port: u16) -> Self {
-        Self { local, node, client, agent_port }
+    pub(super) fn open(settings: &Settings) -> anyhow::Result<Self> {
+        Ok(Self {
+            local: Engine::connect(engine_settings(settings)?)?,
+            node: settings.node.clone(),
+            client: LinkClient::new(identity(settings)?),
+            agent_port: settings.listen_agent.port(),
+        })
+    }
+
+    /// This node's engine.
+    pub(super) fn local(&self) -> &Engine {
+        &self.local
+    }
+
+    /// Whether it is this node.
+    pub(super) fn is_local(&self, node: &SwarmNode) -> bool {
+        node.id == self.node
     }
 
     /// The swarm, through this node.
@@ -34,7 +53,7 @@ impl ClusterEngines {
 
     /// The engine of a node of the list.
     pub(super) fn engine(&self, node: &SwarmNode) -> Result<Engine, EngineError> {
-        if node.id == self.node {
+        if self.is_local(node) {
             return Ok(self.local.clone());
         }
         let address = node.address().ok_or_else(|| EngineError::down(format!("node {} has no address", node.id)))?;
@@ -44,7 +63,7 @@ impl ClusterEngines {
     /// The engines of all managers, this node's first.
     pub(super) async fn managers(&self) -> Result<Vec<Engine>, EngineError> {
         let nodes = self.swarm().nodes().await?;
-        let others = nodes.iter().filter(|node| node.manager_status.is_some() && node.id != self.node);
+        let others = nodes.iter().filter(|node| node.manager_status.is_some() && !self.is_local(node));
         let others = others.filter_map(|node| self.engine(node).ok());
         Ok(std::iter::once(self.local.clone()).chain(others).collect())
     }

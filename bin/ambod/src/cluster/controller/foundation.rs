@@ -4,28 +4,22 @@ use std::sync::Arc;
 
 use ambo_api::Clients;
 use ambo_builder::RegistryLogin;
-use ambo_engine_docker::Engine;
-use ambo_link::LinkClient;
 use ambo_link::routing::Hub;
 use ambo_logs::LogStore;
 use ambo_model::Secret;
 use ambo_registry::PLATFORM_USERNAME;
-use ambo_store::{FencedStore, Precondition, Store};
+use ambo_store::{FencedStore, Precondition};
 
+use super::Grounds;
 use super::dialer::RouterDialer;
-use super::engines::ClusterEngines;
 use super::hub_routes::HubRoutes;
 use super::joiners::RouterJoiners;
 use super::membership::Membership;
 use super::nodes::SwarmNodes;
 use crate::certificate::PlatformCertificate;
 use crate::cluster::enrolment;
-use crate::cluster::identity::identity;
 use crate::cluster::meeting::Meeting;
-use crate::data::Data;
-use crate::one_machine::engine_settings;
 use crate::platform::{Foundation, vault};
-use crate::settings::Settings;
 
 /// A leadership: what holds as long as it does, a number that is higher with each, and the logs that it goes on with.
 pub(super) struct Led {
@@ -46,27 +40,25 @@ pub(super) struct Laid {
 }
 
 /// Lays it for a leader.
-pub(super) async fn lay(settings: &Settings, data: &Data, store: Arc<dyn Store>, led: Led) -> anyhow::Result<Laid> {
+pub(super) async fn lay(grounds: &Grounds, led: Led) -> anyhow::Result<Laid> {
+    let Grounds { settings, data, store, engines, .. } = grounds;
     let path = data.path();
     let certificate = PlatformCertificate::open(settings, data)?;
     let hub = Arc::new(Hub::default());
     let routes = HubRoutes::new(hub.clone(), certificate.pem());
     let shown = routes.clone();
-    let engine = Engine::connect(engine_settings(settings)?)?;
     let vault = vault(path)?;
     let registry_login = registry_login(&vault);
-    let client = LinkClient::new(identity(settings)?);
-    let engines = ClusterEngines::new(engine.clone(), settings.node.clone(), client, settings.listen_agent.port());
     let routes_besides = enrolment::routes(data.authority()?, data.agent_token()?, engines.swarm());
     let nodes = SwarmNodes::new(engines.swarm());
     let membership = Membership::new(settings, engines.swarm())?;
     let joiners = RouterJoiners::new(engines.clone(), data.platform_id()?);
     let scheduler =
-        super::swarm::scheduler(settings, data, &engines, joiners.clone(), &registry_login, led.term).await?;
+        super::swarm::scheduler(settings, data, engines, joiners.clone(), &registry_login, led.term).await?;
     let foundation = Foundation {
-        store: Arc::new(FencedStore::new(store, led.fence)),
+        store: Arc::new(FencedStore::new(store.clone(), led.fence)),
         scheduler: Arc::new(scheduler),
-        engine,
+        engine: engines.local().clone(),
         routes: Arc::new(routes),
         dialer: Arc::new(RouterDialer(Meeting::at(&settings.run).dial())),
         blobs: crate::blobs::open(settings, path)?,

@@ -6,20 +6,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ambo_engine_docker::Engine;
 use ambo_link::frames::{reader, writer};
 use ambo_link::steady::Steady;
 use ambo_link::{Leader, LinkClient, Opening, Service};
 use ambo_logs::{LogSettings, LogStore};
-use ambo_operator::swarm::Swarm;
 use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{FromCopy, ToCopy};
+use crate::cluster::controller::engines::ClusterEngines;
 use crate::cluster::identity::identity;
-use crate::one_machine::engine_settings;
 use crate::settings::Settings;
 
 /// Pause before the leader is asked again.
@@ -36,15 +34,15 @@ impl Copying {
     /// Opens the logs in `directory`, and has them follow the leader's.
     ///
     /// # Errors
-    /// When the logs cannot be opened, or the settings for the link or the engine are wrong.
-    pub(in super::super) fn start(settings: &Settings, directory: &Path) -> anyhow::Result<Self> {
+    /// When the logs cannot be opened, or the settings for the link are wrong.
+    pub(in super::super) fn start(
+        settings: &Settings,
+        engines: ClusterEngines,
+        directory: &Path,
+    ) -> anyhow::Result<Self> {
         let logs = Arc::new(LogStore::open_copy(directory, LogSettings::default())?);
-        let leader = LeaderOfSwarm {
-            swarm: Swarm(Engine::connect(engine_settings(settings)?)?),
-            leader: Leader::among(LinkClient::new(identity(settings)?), Vec::new()),
-            node: settings.node.clone(),
-            port: settings.listen_link.port(),
-        };
+        let leader = Leader::among(LinkClient::new(identity(settings)?), Vec::new());
+        let leader = LeaderOfSwarm { engines, leader, port: settings.listen_link.port() };
         let (stop, mut parts) = (CancellationToken::new(), JoinSet::new());
         let (writing, stopped) = (logs.clone(), stop.clone());
         parts.spawn(async move { writing.run(stopped).await });
@@ -66,17 +64,15 @@ impl Copying {
 
 /// The way to the leader among the swarm's managers, as they are now.
 struct LeaderOfSwarm {
-    swarm: Swarm,
+    engines: ClusterEngines,
     leader: Leader,
-    /// This node.
-    node: String,
     port: u16,
 }
 
 impl LeaderOfSwarm {
     async fn stream(&self) -> anyhow::Result<ambo_link::LinkStream> {
-        let nodes = self.swarm.nodes().await?;
-        let others = nodes.iter().filter(|node| node.manager_status.is_some() && node.id != self.node);
+        let nodes = self.engines.swarm().nodes().await?;
+        let others = nodes.iter().filter(|node| node.manager_status.is_some() && !self.engines.is_local(node));
         let links = others.filter_map(|node| node.address()).map(|address| SocketAddr::new(address, self.port));
         self.leader.controllers_set(links.collect());
         Ok(self.leader.open(&Opening { service: Service::Logs, client: None }).await?)
