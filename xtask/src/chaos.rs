@@ -136,8 +136,7 @@ impl Run {
             Fault::DiskSlow => node.disk_slow()?,
         }
         let until = Instant::now() + duration;
-        let survivor = nodes[(victim + 1) % nodes.len()].address();
-        self.change(number, &survivor)?;
+        let change = self.change_begin(number, &nodes[(victim + 1) % nodes.len()].address())?;
         wait(until.saturating_duration_since(Instant::now()));
         let node = &self.lab.nodes()[victim];
         match fault {
@@ -148,17 +147,24 @@ impl Run {
             Fault::DiskSlow => node.disk_hasten()?,
             Fault::KillController | Fault::KillEtcd => {}
         }
+        self.change_end(number, change)?;
         // The platform bears one fault at a time: two of three machines make a majority.
         self.settle()
     }
 
-    /// Changes an app's config, and notes whether that was acknowledged.
-    fn change(&mut self, number: u64, address: &str) -> anyhow::Result<()> {
+    /// Begins to change an app's config.
+    fn change_begin(&mut self, number: u64, address: &str) -> anyhow::Result<(String, Child)> {
         let apps: Vec<String> = self.acknowledged.keys().cloned().collect();
-        let app = &apps[self.random.below(apps.len())];
+        let app = apps[self.random.below(apps.len())].clone();
         let host = format!("http://{address}:7080");
-        let answer = self.command(&host, &["config", "set", &format!("CHAOS={number}"), "-a", app]).output()?;
-        let (last, unclear) = self.acknowledged.entry(app.clone()).or_default();
+        let mut command = self.command(&host, &["config", "set", &format!("CHAOS={number}"), "-a", &app]);
+        Ok((app, command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?))
+    }
+
+    /// Notes whether a change was acknowledged.
+    fn change_end(&mut self, number: u64, (app, change): (String, Child)) -> anyhow::Result<()> {
+        let answer = change.wait_with_output()?;
+        let (last, unclear) = self.acknowledged.entry(app).or_default();
         if answer.status.success() {
             (*last, *unclear) = (number, Vec::new());
         } else {
