@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ambo_model::{App, AppId, Instance, InstanceState, ProcessTable, ReleaseVersion, WorkloadId};
 use ambo_release::{Wanted, steady};
+use futures::{StreamExt, stream};
 use tokio::task::JoinSet;
 
 use crate::board::Draining;
@@ -16,6 +17,9 @@ use crate::records::list;
 
 /// How long until the next look without a nudge.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Workloads that are brought to their counts side by side.
+const HEALED_AT_ONCE: usize = 64;
 
 /// What was observed, by workload: each app looks at its own, however many others there are.
 type Observed = BTreeMap<WorkloadId, Vec<Instance>>;
@@ -56,52 +60,50 @@ impl Controller {
         let apps: BTreeMap<AppId, App> = apps.into_iter().map(|found| (found.value.id, found.value)).collect();
         serving.retain(|id, _| apps.contains_key(id));
         let mut unreadable: BTreeSet<AppId> = BTreeSet::new();
-        let mut ensuring = JoinSet::new();
+        let mut short: Vec<(App, Wanted)> = Vec::new();
         for app in apps.values() {
-            let reconciled = self.app_reconcile(app, &observed, serving, &mut kept, &mut ensuring, retiring).await;
-            if let Err(error) = reconciled {
-                tracing::error!(app = %app.name, error = %chain(&error), "cannot read the release that serves");
-                unreadable.insert(app.id);
+            let all = match self.app_wanted(app, serving).await {
+                Ok(all) => all,
+                Err(error) => {
+                    tracing::error!(app = %app.name, error = %chain(&error), "cannot read the release that serves");
+                    unreadable.insert(app.id);
+                    continue;
+                }
+            };
+            for wanted in all {
+                kept.insert(wanted.workload.clone());
+                let instances = observed.get(&wanted.workload).map(Vec::as_slice).unwrap_or_default();
+                self.shrink(&wanted, instances, retiring);
+                if self.falls_short(&wanted, instances) {
+                    short.push((app.clone(), wanted));
+                }
             }
         }
         kept.extend(observed.keys().filter(|workload| unreadable.contains(&workload.app)).cloned());
-        while ensuring.join_next().await.is_some() {}
+        let healed = stream::iter(short).map(|(app, wanted)| self.workload_heal(app, wanted));
+        healed.buffer_unordered(HEALED_AT_ONCE).collect::<()>().await;
         self.leftovers_retire(&observed, &kept, retiring);
         Ok(())
     }
 
-    /// Brings one app's instances to their counts.
+    /// What should run of an app now.
     ///
     /// # Errors
-    /// When the release that serves cannot be read: then nothing is known of what the app wants.
-    async fn app_reconcile(
-        self: &Arc<Self>,
+    /// When the release that serves cannot be read.
+    async fn app_wanted(
+        &self,
         app: &App,
-        observed: &Observed,
         serving: &mut HashMap<AppId, Serving>,
-        kept: &mut BTreeSet<WorkloadId>,
-        ensuring: &mut JoinSet<()>,
-        retiring: &mut JoinSet<()>,
-    ) -> Result<(), ControllerError> {
-        let Some(version) = app.serving else { return Ok(()) };
-        if serving.get(&app.id).is_none_or(|known| known.version != version) {
-            let artifact = self.release_load(app.id, version).await?.artifact;
-            let processes = artifact.map(|artifact| artifact.processes).unwrap_or_default();
-            serving.insert(app.id, Serving { version, processes });
+    ) -> Result<Vec<Wanted>, ControllerError> {
+        let Some(version) = app.serving else { return Ok(Vec::new()) };
+        if let Some(known) = serving.get(&app.id).filter(|known| known.version == version) {
+            return Ok(steady(app, version, &known.processes));
         }
-        let Some(known) = serving.get(&app.id) else { return Ok(()) };
-        for wanted in steady(app, version, &known.processes) {
-            kept.insert(wanted.workload.clone());
-            let instances = observed.get(&wanted.workload).map(Vec::as_slice).unwrap_or_default();
-            if self.falls_short(&wanted, instances) {
-                let release = self.release_load(app.id, version).await?;
-                let spec = self.workload_spec(app, &release, &wanted.workload, &wanted.command, wanted.count)?;
-                let controller = Arc::clone(self);
-                ensuring.spawn(async move { controller.workload_heal(spec).await });
-            }
-            self.shrink(&wanted, instances, retiring);
-        }
-        Ok(())
+        let artifact = self.release_load(app.id, version).await?.artifact;
+        let processes = artifact.map(|artifact| artifact.processes).unwrap_or_default();
+        let wanted = steady(app, version, &processes);
+        serving.insert(app.id, Serving { version, processes });
+        Ok(wanted)
     }
 
     fn falls_short(&self, wanted: &Wanted, instances: &[Instance]) -> bool {
@@ -113,13 +115,20 @@ impl Controller {
         alive < wanted.count as usize && !self.board.rolls_out(&wanted.workload)
     }
 
-    async fn workload_heal(&self, spec: ambo_scheduler::WorkloadSpec) {
-        tracing::info!(app = %spec.app_name, process = %spec.id.process, count = spec.count, "starting instances");
-        if let Err(error) = self.scheduler.workload_ensure(&spec).await {
+    async fn workload_heal(&self, app: App, wanted: Wanted) {
+        let (process, count) = (&wanted.workload.process, wanted.count);
+        tracing::info!(app = %app.name, %process, count, "starting instances");
+        if let Err(error) = self.workload_start(&app, &wanted).await {
             let reason = chain(&error);
-            tracing::warn!(app = %spec.app_name, process = %spec.id.process, error = %reason, "cannot start instances");
-            self.log(spec.id.app, spec.id.process.as_str(), format!("Cannot start {}: {reason}", spec.id.process));
+            tracing::warn!(app = %app.name, %process, error = %reason, "cannot start instances");
+            self.log(app.id, process.as_str(), format!("Cannot start {process}: {reason}"));
         }
+    }
+
+    async fn workload_start(&self, app: &App, wanted: &Wanted) -> Result<(), ControllerError> {
+        let release = self.release_load(app.id, wanted.workload.release).await?;
+        let spec = self.workload_spec(app, &release, &wanted.workload, &wanted.command, wanted.count)?;
+        Ok(self.scheduler.workload_ensure(&spec).await?)
     }
 
     /// Stops what is beyond the count: out of the routes, drained, then stopped.
