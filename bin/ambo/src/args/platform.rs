@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::backup::{PlatformBackup, PlatformRestore};
@@ -25,12 +27,22 @@ pub(crate) enum PlatformCommand {
     Uninstall(PlatformChange),
 }
 
-/// How a manager of the swarm is reached.
+/// Where a manager's engine is.
 #[derive(Debug, Args)]
-pub(crate) struct ManagerArgs {
+pub(crate) struct EngineArgs {
     /// A manager's engine: unix:///path, tcp://HOST:PORT or ssh://USER@HOST
     #[arg(long, env = "DOCKER_HOST", value_name = "ADDRESS", hide_env_values = true)]
     pub(crate) engine: Option<String>,
+    /// A directory with ca.pem, cert.pem and key.pem: TLS for tcp://
+    #[arg(long, env = "DOCKER_CERT_PATH", value_name = "DIRECTORY", hide_env_values = true)]
+    pub(crate) engine_certificates: Option<PathBuf>,
+}
+
+/// How a manager of the swarm is reached.
+#[derive(Debug, Args)]
+pub(crate) struct ManagerArgs {
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
     /// How long to wait until every node is healthy, in seconds
     #[arg(long, default_value_t = 600, value_name = "SECONDS")]
     pub(crate) wait: u64,
@@ -71,9 +83,8 @@ pub(crate) struct PlatformInstall {
 /// Arguments of `platform dns`.
 #[derive(Debug, Args)]
 pub(crate) struct PlatformDns {
-    /// A manager's engine: unix:///path, tcp://HOST:PORT or ssh://USER@HOST
-    #[arg(long, env = "DOCKER_HOST", value_name = "ADDRESS", hide_env_values = true)]
-    pub(crate) engine: Option<String>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
     /// The domain, if not the platform's own
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,

@@ -10,7 +10,9 @@ use std::time::Duration;
 use ambo_operator::install::{self, InstallError, Mode, Plan};
 use ambo_operator::{bundle, engine, status, swarm::Swarm};
 
-use crate::args::{ManagerArgs, PlatformChange, PlatformCommand, PlatformInstall, PlatformStatus, PlatformUpgrade};
+use crate::args::{
+    EngineArgs, ManagerArgs, PlatformChange, PlatformCommand, PlatformInstall, PlatformStatus, PlatformUpgrade,
+};
 use crate::context::Context;
 use crate::exit::{Exit, Failure, Outcome};
 
@@ -51,11 +53,11 @@ impl From<InstallError> for Failure {
 
 /// The swarm, through the manager that is named.
 pub(super) fn swarm(manager: &ManagerArgs) -> Outcome<Swarm> {
-    swarm_at(manager.engine.as_deref())
+    swarm_at(&manager.engine)
 }
 
-fn swarm_at(engine: Option<&str>) -> Outcome<Swarm> {
-    let engine = engine::connect(engine);
+fn swarm_at(at: &EngineArgs) -> Outcome<Swarm> {
+    let engine = engine::connect(at.engine.as_deref(), at.engine_certificates.as_deref());
     engine.map(Swarm).map_err(|error| Failure::usage(error.to_string()))
 }
 

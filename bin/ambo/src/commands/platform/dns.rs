@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context, args: PlatformDns) -> Outcome {
 
 /// From what the swarm knows.
 async fn wish(args: &PlatformDns, given: Option<String>) -> Outcome<Wish> {
-    let swarm = swarm_at(args.engine.as_deref())?;
+    let swarm = swarm_at(&args.engine)?;
     let installed = install::installed(&swarm).await?;
     let own = installed.domain.as_deref().map(domain).transpose()?;
     let domain = given.or_else(|| own.clone()).ok_or_else(|| {
