@@ -5,7 +5,7 @@ SHELL := bash
 CARGO ?= cargo
 PREFIX ?= /usr/local
 
-.PHONY: help demo demo-down test unit e2e bench bench-api lint fmt build install protoc chaos
+.PHONY: help demo demo-down test unit e2e bench bench-api scale lint fmt build install protoc chaos
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ bench: ## Measure against nginx, haproxy and bare docker; prints ratios
 
 bench-api: ## Measure the API with 1,000 apps and 10,000 releases
 	@dev/bench.sh api
+
+scale: ## Measure what 1,000 nodes, 10,000 apps and 100,000 instances cost, and how it grows
+	@dev/scale.sh
 
 chaos: ## Break a cluster at random under load, and look whether anything was lost
 	$(CARGO) xtask cluster up --disk 3072
