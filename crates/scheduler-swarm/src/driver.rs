@@ -16,11 +16,13 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
+use crate::batches::Batches;
 use crate::chains::Chains;
 use crate::failure::failed;
 use crate::managers::Managers;
 use crate::ports::{NetworkJoiners, NodeEngines};
 use crate::retire::RetiringServices;
+use crate::runs::Named;
 use crate::settings::SwarmSchedulerSettings;
 use crate::{events, logs, machines};
 
@@ -40,6 +42,7 @@ pub(crate) struct Cluster {
     /// What does things to single instances, by node.
     dockers: Mutex<HashMap<NodeId, Arc<DockerScheduler>>>,
     pub(crate) chains: Chains,
+    pub(crate) finds: Batches<InstanceId, Result<Named, SchedulerError>>,
     pub(crate) retiring: Mutex<RetiringServices>,
     pub(crate) workloads: KeyedLocks<WorkloadId>,
     /// Held while something comes to an app's network, or the network goes.
@@ -72,6 +75,7 @@ impl SwarmScheduler {
             info: OnceCell::new(),
             dockers: Mutex::default(),
             chains: Chains::default(),
+            finds: Batches::default(),
             retiring: Mutex::default(),
             workloads: KeyedLocks::default(),
             apps: KeyedLocks::default(),

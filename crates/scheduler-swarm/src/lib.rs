@@ -11,6 +11,7 @@
 //! What is absent here: health checks, routes, releases; no published ports; no choice of a node for an instance. Nothing is
 //! changed once a later control plane has been seen (`fence.rs`).
 
+mod batches;
 mod chains;
 mod changes;
 mod driver;

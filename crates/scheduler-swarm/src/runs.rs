@@ -2,10 +2,13 @@
 //!
 //! One-off instances are plain containers on the network of their app: Swarm has no way to attach to what it starts.
 
+use std::collections::HashMap;
+
 use ambo_model::{Instance, InstanceId, NodeId, NodeState};
 use ambo_scheduler::{Attached, ExecSpec, RunSpec, Scheduler, SchedulerError};
 use futures::future::join_all;
 
+use crate::chains::Chains;
 use crate::driver::Cluster;
 use crate::failure::failed;
 use crate::machines;
@@ -24,6 +27,37 @@ pub(crate) enum Named {
     Leaving(Task),
     /// A one-off instance: its node, and the container there.
     Run(NodeId, InstanceId),
+}
+
+/// What each of the ids names of what services keep running, or Swarm is stopping.
+fn named_each(chains: &Chains, seen: &Seen, ids: &[InstanceId]) -> Vec<Option<Named>> {
+    let mut asked: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (place, id) in ids.iter().enumerate() {
+        asked.entry(id.as_str()).or_default().push(place);
+    }
+    let mut named: Vec<Option<Named>> = ids.iter().map(|_| None).collect();
+    for mut slot in seen.slots() {
+        for task in std::mem::take(&mut slot.leaving) {
+            for place in asked.get(task.id.as_str()).into_iter().flatten() {
+                named[*place] = Some(Named::Leaving(task.clone()));
+            }
+        }
+        let head = chains.follow(&slot).map(|chain| chain.head);
+        let ids = head.as_deref().into_iter().chain(slot.starts().map(|task| task.id.as_str()));
+        for place in ids.filter_map(|id| asked.get(id)).flatten() {
+            named[*place] = Some(Named::Slot(slot.clone()));
+        }
+    }
+    named
+}
+
+/// The same error for another who asked.
+fn again(error: &SchedulerError) -> SchedulerError {
+    let source = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string).into();
+    match error {
+        SchedulerError::EngineDown { .. } => SchedulerError::EngineDown { source },
+        error => SchedulerError::Engine { doing: error.to_string(), source },
+    }
 }
 
 impl Named {
@@ -53,11 +87,25 @@ impl Cluster {
 
     /// What one id names.
     pub(crate) async fn find(&self, instance: &InstanceId) -> Result<Named, SchedulerError> {
-        let named = match Named::run(instance) {
-            Some((node, container)) => Some(Named::Run(node, container)),
-            None => self.named(&self.look().await?, std::slice::from_ref(instance)).pop(),
-        };
-        named.ok_or_else(|| SchedulerError::InstanceGone(instance.clone()))
+        if let Some((node, container)) = Named::run(instance) {
+            return Ok(Named::Run(node, container));
+        }
+        self.finds.ask(instance.clone(), |instances| self.find_all(instances)).await
+    }
+
+    /// What each of many names, by one look: a leader that comes asks for all instances at once.
+    async fn find_all(&self, instances: Vec<InstanceId>) -> Vec<Result<Named, SchedulerError>> {
+        match self.look().await {
+            Ok(seen) => {
+                let named = named_each(&self.chains, &seen, &instances);
+                named
+                    .into_iter()
+                    .zip(instances)
+                    .map(|(named, instance)| named.ok_or(SchedulerError::InstanceGone(instance)))
+                    .collect()
+            }
+            Err(error) => instances.iter().map(|_| Err(again(&error))).collect(),
+        }
     }
 
     pub(crate) async fn exec(&self, instance: &InstanceId, exec: ExecSpec) -> Result<Attached, SchedulerError> {
@@ -130,6 +178,8 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slots::tests::{seen, task};
+    use crate::task::TaskState::{Failed, Running, Shutdown};
 
     #[test]
     fn the_id_of_a_one_off_instance_names_its_node() {
@@ -137,5 +187,20 @@ mod tests {
         assert_eq!((node.as_str(), container.as_str()), ("wtn7", "0123ab"));
         assert!(Named::run(&InstanceId::new("wtn7")).is_none());
         assert!(Named::run(&InstanceId::new("../x.y")).is_none());
+    }
+
+    #[test]
+    fn any_start_names_its_instance_and_each_who_asks_is_told_of_his_own() {
+        let seen = seen(vec![
+            task("first", 1, Some("n1"), Failed, Shutdown),
+            task("second", 2, Some("n1"), Running, Running),
+            task("old", 0, Some("n1"), Running, Shutdown),
+        ]);
+        let ids = ["second", "nobody", "old", "first", "second"].map(InstanceId::new);
+        let named = named_each(&Chains::default(), &seen, &ids);
+        let is_slot = |named: &Option<Named>| matches!(named, Some(Named::Slot(_)));
+        assert!([0, 3, 4].iter().all(|place| is_slot(&named[*place])), "{named:?}");
+        assert!(named[1].is_none(), "{named:?}");
+        assert!(matches!(&named[2], Some(Named::Leaving(task)) if task.id == "old"), "{named:?}");
     }
 }
