@@ -37,7 +37,7 @@ pub(crate) fn open(
     let foundation = Foundation {
         store,
         scheduler: Arc::new(DockerScheduler::new(engine.clone(), scheduler_settings(settings, data, &login)?)),
-        engine,
+        build_engines: Arc::new(engine),
         routes: Arc::new(LocalRoutes(handle.clone())),
         dialer: Arc::new(DirectDialer),
         blobs: crate::blobs::open(settings, path)?,

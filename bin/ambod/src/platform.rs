@@ -5,13 +5,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ambo_api::{Api, ApiSettings, Clients, RendezvousAddress, SshAddress};
-use ambo_builder::{BuildLimits, BuilderSettings, DockerBuilder, RegistryLogin};
+use ambo_builder::{BuildEngines, BuildLimits, BuilderSettings, DockerBuilder, RegistryLogin};
 use ambo_controller::accounts::{Accounts, RegistrationMode};
 use ambo_controller::git::GitPlatform;
 use ambo_controller::ports::{Dialer, Routes};
 use ambo_controller::vault::Vault;
 use ambo_controller::{Controller, ControllerSettings, Stations};
-use ambo_engine_docker::Engine;
 use ambo_gitreceive::{GitServer, SshServer, SshSettings};
 use ambo_logs::LogStore;
 use ambo_model::{ByteSize, Hostname, Secret};
@@ -41,8 +40,8 @@ const BUILD_CACHE_SIZE: ByteSize = ByteSize::gib(10);
 pub(crate) struct Foundation {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) scheduler: Arc<dyn Scheduler>,
-    /// Builds images.
-    pub(crate) engine: Engine,
+    /// Build images.
+    pub(crate) build_engines: Arc<dyn BuildEngines>,
     pub(crate) routes: Arc<dyn Routes>,
     pub(crate) dialer: Arc<dyn Dialer>,
     pub(crate) blobs: Arc<dyn BlobStore>,
@@ -91,7 +90,7 @@ impl Platform {
     ) -> anyhow::Result<Self> {
         let Foundation { store, logs, registry_login: login, certificate, .. } = foundation;
         let builder_settings = BuilderSettings { work_directory: path.join("builds"), cache_size: BUILD_CACHE_SIZE };
-        let builder = Arc::new(DockerBuilder::open(foundation.engine, builder_settings)?);
+        let builder = Arc::new(DockerBuilder::open(foundation.build_engines, builder_settings)?);
         let removals = Removals::default();
         let artifacts = LocalArtifacts {
             builder: builder.clone(),

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ambo_engine_docker::Engine;
 use ambo_model::{Artifact, ByteSize, ImageDigest};
 use async_trait::async_trait;
 use tempfile::TempDir;
 
 use crate::detect::{self, Plan, Recipe};
+use crate::engines::{BuildEngines, EngineLease};
+use crate::failure::engine_failure;
 use crate::output::{Mask, Printer};
 use crate::port::{BuildError, BuildOutput, BuildRequest, ImageBuilder, ImageImport, ImagesPruned};
 use crate::source::{Cancelled, SourceTree, disk, unpack};
@@ -24,26 +25,26 @@ const IMPORT_OUTPUT_BYTES_MAX: u64 = 1 << 20;
 pub struct BuilderSettings {
     /// Where sources are unpacked. Belongs to this builder alone: what builds of an earlier process left is removed.
     pub work_directory: PathBuf,
-    /// Size that the engine's build cache is pruned to.
+    /// Size that an engine's build cache is pruned to.
     pub cache_size: ByteSize,
 }
 
-/// Builds images with the BuildKit of a Docker Engine, over its API.
+/// Builds images with the BuildKit of Docker Engines, over their API.
 ///
-/// The engine's BuildKit has no limit of memory for a build's steps, so [`crate::BuildLimits::memory`] has no effect
+/// An engine's BuildKit has no limit of memory for a build's steps, so [`crate::BuildLimits::memory`] has no effect
 /// here; set `cgroup-parent` in the engine's own settings to bound all builds together.
 #[derive(Debug)]
 pub struct DockerBuilder {
-    engine: Engine,
+    engines: Arc<dyn BuildEngines>,
     settings: BuilderSettings,
 }
 
 impl DockerBuilder {
-    /// Makes the work directory, and clears it of what an earlier process left. Does not talk to the engine.
+    /// Makes the work directory, and clears it of what an earlier process left. Does not talk to any engine.
     ///
     /// # Errors
     /// When the directory cannot be made or cleared.
-    pub fn open(engine: Engine, settings: BuilderSettings) -> Result<Self, BuildError> {
+    pub fn open(engines: Arc<dyn BuildEngines>, settings: BuilderSettings) -> Result<Self, BuildError> {
         let cleared = || {
             std::fs::create_dir_all(&settings.work_directory)?;
             for entry in std::fs::read_dir(&settings.work_directory)? {
@@ -55,7 +56,12 @@ impl DockerBuilder {
             Ok(())
         };
         cleared().map_err(|error| disk("clear the builder's work directory", error))?;
-        Ok(Self { engine, settings })
+        Ok(Self { engines, settings })
+    }
+
+    async fn lease(&self, repository: &str) -> Result<EngineLease, BuildError> {
+        let lease = self.engines.lease(repository).await;
+        lease.map_err(|error| engine_failure("find an engine that builds", error))
     }
 
     async fn build_unbounded(&self, request: &BuildRequest, printer: &mut Printer) -> Result<Artifact, BuildError> {
@@ -64,14 +70,18 @@ impl DockerBuilder {
         let processes = processes::process_table(&plan)?;
         printer.mask_set(Mask::new(buildkit::arguments_hidden(&plan, request)));
         announce(&plan, printer).await;
+        let EngineLease { engine, node, held: _held } = self.lease(&request.repository).await?;
+        if let Some(node) = node {
+            printer.heading(&format!("Building on {node}")).await;
+        }
         let image = format!("{}:{}", request.repository, request.tag);
-        let built = buildkit::build(&self.engine, &source, &plan, request, printer).await;
+        let built = buildkit::build(&engine, &source, &plan, request, printer).await;
         source.remove().await;
-        let facts = inspect::image_inspect(&self.engine, &built?).await?;
+        let facts = inspect::image_inspect(&engine, &built?).await?;
         if matches!((&plan.recipe, &plan.procfile), (Recipe::Dockerfile(_), None)) {
             facts.command_ensure(&image)?;
         }
-        let digest = push::push(&self.engine, &request.repository, &request.tag, &request.login, printer).await?;
+        let digest = push::push(&engine, &request.repository, &request.tag, &request.login, printer).await?;
         Ok(match &plan.recipe {
             Recipe::Dockerfile(_) => {
                 Artifact { image: digest, processes, exposed_port: facts.exposed_port, kind: "Dockerfile".to_owned() }
@@ -97,15 +107,30 @@ impl ImageBuilder for DockerBuilder {
     }
 
     async fn import(&self, import: ImageImport, output: BuildOutput) -> Result<Artifact, BuildError> {
-        import::import(&self.engine, &import, &mut Printer::new(output, IMPORT_OUTPUT_BYTES_MAX)).await
+        let lease = self.lease(&import.repository).await?;
+        import::import(&lease.engine, &import, &mut Printer::new(output, IMPORT_OUTPUT_BYTES_MAX)).await
     }
 
     async fn images_prune(&self, repository: &str, keep: &[ImageDigest]) -> Result<ImagesPruned, BuildError> {
-        prune::images_prune(&self.engine, repository, keep).await
+        let (mut all, mut failed) = (ImagesPruned::default(), None);
+        for engine in self.engines.all().await {
+            match prune::images_prune(&engine, repository, keep).await {
+                Ok(pruned) => all.removed += pruned.removed,
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(all), Err)
     }
 
     async fn cache_prune(&self) -> Result<ByteSize, BuildError> {
-        prune::cache_prune(&self.engine, self.settings.cache_size).await
+        let (mut freed, mut failed) = (0, None);
+        for engine in self.engines.all().await {
+            match prune::cache_prune(&engine, self.settings.cache_size).await {
+                Ok(size) => freed += size.as_u64(),
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(ByteSize::bytes(freed)), Err)
     }
 }
 

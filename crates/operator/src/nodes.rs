@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::swarm::{Swarm, Version};
 
+/// The label of nodes that build: `true`.
+pub const BUILDER_LABEL: &str = "ambo.builder";
+
 /// A node as it is to be, with what is needed to change it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -2,6 +2,7 @@
 //!
 //! A deposed leader ends its process, and with it whatever it had begun; it comes back as a candidate.
 
+mod builders;
 mod copies;
 mod dialer;
 mod engines;

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use ambo_builder::{BuildError, BuilderSettings, DockerBuilder, ImageBuilder};
@@ -144,7 +145,7 @@ async fn a_registry_or_an_engine_that_is_down_is_the_platforms_fault() {
     let nowhere = DockerSettings { socket: EngineAddress::Unix(fixture.directory.path().join("none.sock")) };
     let settings =
         BuilderSettings { work_directory: fixture.directory.path().join("work"), cache_size: ByteSize::gib(1) };
-    let builder = DockerBuilder::open(Engine::connect(nowhere).unwrap(), settings).unwrap();
+    let builder = DockerBuilder::open(Arc::new(Engine::connect(nowhere).unwrap()), settings).unwrap();
     let request = fixture.request(&[("Dockerfile", "FROM debian:bookworm-slim\n")]);
     let (to, _from) = tokio::sync::mpsc::channel(100);
     let failed = builder.build(request, to).await;
@@ -159,7 +160,7 @@ async fn what_an_earlier_process_left_is_removed_at_the_start() {
     std::fs::create_dir_all(left.join("x")).unwrap();
     let settings =
         BuilderSettings { work_directory: fixture.directory.path().join("work"), cache_size: ByteSize::gib(1) };
-    DockerBuilder::open(fixture.engine.clone(), settings).unwrap();
+    DockerBuilder::open(Arc::new(fixture.engine.clone()), settings).unwrap();
     assert!(!left.exists());
     fixture.end().await;
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ambo_builder::{
@@ -66,7 +67,7 @@ impl Fixture {
         let registry = Registry::start().await;
         let settings =
             BuilderSettings { work_directory: directory.path().join("work"), cache_size: ByteSize::gib(100) };
-        let builder = DockerBuilder::open(engine.clone(), settings).unwrap();
+        let builder = DockerBuilder::open(Arc::new(engine.clone()), settings).unwrap();
         let repository = format!("{}/{app}", registry.host);
         Self { engine, builder, repository, directory, registry }
     }

@@ -11,6 +11,7 @@ use ambo_registry::PLATFORM_USERNAME;
 use ambo_store::{FencedStore, Precondition};
 
 use super::Grounds;
+use super::builders::BuilderNodes;
 use super::dialer::RouterDialer;
 use super::hub_routes::HubRoutes;
 use super::joiners::RouterJoiners;
@@ -58,7 +59,7 @@ pub(super) async fn lay(grounds: &Grounds, led: Led) -> anyhow::Result<Laid> {
     let foundation = Foundation {
         store: Arc::new(FencedStore::new(store.clone(), led.fence)),
         scheduler: Arc::new(scheduler),
-        engine: engines.local().clone(),
+        build_engines: Arc::new(BuilderNodes::new(engines.clone())),
         routes: Arc::new(routes),
         dialer: Arc::new(RouterDialer(Meeting::at(&settings.run).dial())),
         blobs: crate::blobs::open(settings, path)?,
