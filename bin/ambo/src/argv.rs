@@ -83,6 +83,7 @@ const GROUP_DEFAULTS: &[(&str, &str)] = &[
     ("ps", "list"),
     ("releases", "list"),
     ("settings", "list"),
+    ("tags", "list"),
     ("tokens", "list"),
 ];
 

@@ -109,9 +109,9 @@ impl Artifacts for LocalArtifacts {
             tracing::warn!(%error, "cannot remove old uploads");
         }
         let kept = &keeping.images_kept().await?;
-        for app in kept {
-            self.builder.images_prune(&app.repository, &app.images).await.map_err(|error| chain(&error))?;
-        }
+        let images: Vec<ImagesKept<'_>> =
+            kept.iter().map(|app| ImagesKept { repository: &app.repository, digests: &app.images }).collect();
+        self.builder.images_prune(&images).await.map_err(|error| chain(&error))?;
         if let Some(git) = self.git.get() {
             for app in kept {
                 git.repositories().maintain(app.app).await.map_err(|error| chain(&error))?;

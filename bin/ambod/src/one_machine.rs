@@ -42,6 +42,7 @@ pub(crate) fn open(
         dialer: Arc::new(DirectDialer),
         blobs: crate::blobs::open(settings, path)?,
         logs,
+        node_labels: None,
         registry_login: login,
         certificate,
         certificate_shown: Box::new(move |certificate| handle.default_certificate_publish(certificate.current())),

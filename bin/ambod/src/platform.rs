@@ -8,7 +8,7 @@ use ambo_api::{Api, ApiSettings, Clients, RendezvousAddress, SshAddress};
 use ambo_builder::{BuildEngines, BuildLimits, BuilderSettings, DockerBuilder, RegistryLogin};
 use ambo_controller::accounts::{Accounts, RegistrationMode};
 use ambo_controller::git::GitPlatform;
-use ambo_controller::ports::{Dialer, Routes};
+use ambo_controller::ports::{Dialer, NodeLabels, Routes};
 use ambo_controller::vault::Vault;
 use ambo_controller::{Controller, ControllerSettings, Stations};
 use ambo_gitreceive::{GitServer, SshServer, SshSettings};
@@ -46,6 +46,8 @@ pub(crate) struct Foundation {
     pub(crate) dialer: Arc<dyn Dialer>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) logs: Arc<LogStore>,
+    /// The labels of a cluster's nodes.
+    pub(crate) node_labels: Option<Arc<dyn NodeLabels>>,
     /// With which the platform's own engines pull and push.
     pub(crate) registry_login: RegistryLogin,
     pub(crate) certificate: PlatformCertificate,
@@ -107,6 +109,7 @@ impl Platform {
             dialer: foundation.dialer,
             artifacts: Arc::new(artifacts.clone()),
             logs: logs.clone(),
+            nodes: foundation.node_labels,
         };
         let accounts = Accounts::new(store.clone()).with_registration(registration_mode(&settings.registration)?);
         let controller = Controller::new(stations, accounts, vault(path)?, controller_settings(settings, &login)?);

@@ -38,6 +38,7 @@ pub mod secret;
 pub mod slug;
 pub mod sni_endpoint;
 pub mod source;
+pub mod tags;
 
 pub use account::{Account, AccountRole, AccountUpdate, RateLimit};
 pub use app::{App, AppCreate, AppUpdate};
@@ -77,3 +78,4 @@ pub use secret::Secret;
 pub use slug::{ReleaseCreate, Slug, SlugBlob, TextOrNumber};
 pub use sni_endpoint::{SniEndpoint, SniEndpointCreate, SslCert};
 pub use source::{Source, SourceUrls};
+pub use tags::{Tags, TagsUpdate};

@@ -216,6 +216,7 @@ impl From<BuildError> for ApiError {
         match &error {
             BuildError::DiskFull => Self::disk_full(),
             BuildError::Platform { .. } => Self::internal(&error),
+            BuildError::BrokeOff { .. } => Self::unavailable(chain(&error)),
             _ => Self::invalid(chain(&error)),
         }
     }

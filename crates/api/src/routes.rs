@@ -240,6 +240,10 @@ routes! {
     GET get "/ambo/apps/{app}/limits" Answer READ => limits::find;
     /// Changes the processes' limits.
     PATCH patch "/ambo/apps/{app}/limits" Answer DEPLOY => limits::update;
+    /// Shows the tags that nodes must carry for the processes to run there.
+    GET get "/ambo/apps/{app}/tags" Answer READ => tags::find;
+    /// Changes the processes' tags.
+    PATCH patch "/ambo/apps/{app}/tags" Answer DEPLOY => tags::update;
     /// Shows the processes' health checks.
     GET get "/ambo/apps/{app}/healthchecks" Answer READ => healthchecks::find;
     /// Changes the processes' health checks.

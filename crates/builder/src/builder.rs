@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ambo_engine_docker::Engine;
 use ambo_model::{Artifact, ByteSize, ImageDigest};
 use async_trait::async_trait;
 use tempfile::TempDir;
 
 use crate::detect::{self, Plan, Recipe};
 use crate::engines::{BuildEngines, EngineLease};
-use crate::failure::engine_failure;
+use crate::failure::{engine_failure, on_node};
 use crate::output::{Mask, Printer};
-use crate::port::{BuildError, BuildOutput, BuildRequest, ImageBuilder, ImageImport, ImagesPruned};
+use crate::port::{BuildError, BuildOutput, BuildRequest, ImageBuilder, ImageImport, ImagesKept, ImagesPruned};
 use crate::source::{Cancelled, SourceTree, disk, unpack};
 use crate::{buildkit, import, inspect, processes, prune, push};
 
@@ -64,6 +65,10 @@ impl DockerBuilder {
         lease.map_err(|error| engine_failure("find an engine that builds", error))
     }
 
+    async fn all(&self, doing: &str) -> Result<Vec<Engine>, BuildError> {
+        self.engines.all().await.map_err(|error| engine_failure(doing, error))
+    }
+
     async fn build_unbounded(&self, request: &BuildRequest, printer: &mut Printer) -> Result<Artifact, BuildError> {
         let source = Source::unpack(&self.settings.work_directory, request).await?;
         let plan = detect::plan(&source.tree)?;
@@ -71,20 +76,14 @@ impl DockerBuilder {
         printer.mask_set(Mask::new(buildkit::arguments_hidden(&plan, request)));
         announce(&plan, printer).await;
         let EngineLease { engine, node, held: _held } = self.lease(&request.repository).await?;
-        if let Some(node) = node {
+        if let Some(node) = &node {
             printer.heading(&format!("Building on {node}")).await;
         }
-        let image = format!("{}:{}", request.repository, request.tag);
-        let built = buildkit::build(&engine, &source, &plan, request, printer).await;
-        source.remove().await;
-        let facts = inspect::image_inspect(&engine, &built?).await?;
-        if matches!((&plan.recipe, &plan.procfile), (Recipe::Dockerfile(_), None)) {
-            facts.command_ensure(&image)?;
-        }
-        let digest = push::push(&engine, &request.repository, &request.tag, &request.login, printer).await?;
+        let stored = build_and_store(&engine, source, &plan, request, printer).await;
+        let (digest, exposed) = stored.map_err(|error| on_node(error, node))?;
         Ok(match &plan.recipe {
             Recipe::Dockerfile(_) => {
-                Artifact { image: digest, processes, exposed_port: facts.exposed_port, kind: "Dockerfile".to_owned() }
+                Artifact { image: digest, processes, exposed_port: exposed, kind: "Dockerfile".to_owned() }
             }
             // What the base image exposes says nothing of the app.
             Recipe::Generated(generated) => {
@@ -92,6 +91,24 @@ impl DockerBuilder {
             }
         })
     }
+}
+
+/// What happens on the engine that builds, and on no other. Gives the image and the port that it exposes.
+async fn build_and_store(
+    engine: &Engine,
+    source: Source,
+    plan: &Plan,
+    request: &BuildRequest,
+    printer: &mut Printer,
+) -> Result<(ImageDigest, Option<u16>), BuildError> {
+    let built = buildkit::build(engine, &source, plan, request, printer).await;
+    source.remove().await;
+    let facts = inspect::image_inspect(engine, &built?).await?;
+    if matches!((&plan.recipe, &plan.procfile), (Recipe::Dockerfile(_), None)) {
+        facts.command_ensure(&format!("{}:{}", request.repository, request.tag))?;
+    }
+    let digest = push::push(engine, &request.repository, &request.tag, &request.login, printer).await?;
+    Ok((digest, facts.exposed_port))
 }
 
 #[async_trait]
@@ -107,14 +124,15 @@ impl ImageBuilder for DockerBuilder {
     }
 
     async fn import(&self, import: ImageImport, output: BuildOutput) -> Result<Artifact, BuildError> {
-        let lease = self.lease(&import.repository).await?;
-        import::import(&lease.engine, &import, &mut Printer::new(output, IMPORT_OUTPUT_BYTES_MAX)).await
+        let EngineLease { engine, node, held: _held } = self.lease(&import.repository).await?;
+        let mut printer = Printer::new(output, IMPORT_OUTPUT_BYTES_MAX);
+        import::import(&engine, &import, &mut printer).await.map_err(|error| on_node(error, node))
     }
 
-    async fn images_prune(&self, repository: &str, keep: &[ImageDigest]) -> Result<ImagesPruned, BuildError> {
+    async fn images_prune(&self, kept: &[ImagesKept<'_>]) -> Result<ImagesPruned, BuildError> {
         let (mut all, mut failed) = (ImagesPruned::default(), None);
-        for engine in self.engines.all().await {
-            match prune::images_prune(&engine, repository, keep).await {
+        for engine in self.all("remove old images").await? {
+            match prune::images_prune(&engine, kept).await {
                 Ok(pruned) => all.removed += pruned.removed,
                 Err(error) => failed = Some(error),
             }
@@ -124,7 +142,7 @@ impl ImageBuilder for DockerBuilder {
 
     async fn cache_prune(&self) -> Result<ByteSize, BuildError> {
         let (mut freed, mut failed) = (0, None);
-        for engine in self.engines.all().await {
+        for engine in self.all("prune the build cache").await? {
             match prune::cache_prune(&engine, self.settings.cache_size).await {
                 Ok(size) => freed += size.as_u64(),
                 Err(error) => failed = Some(error),

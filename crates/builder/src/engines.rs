@@ -18,7 +18,10 @@ pub trait BuildEngines: fmt::Debug + Send + Sync + 'static {
     async fn lease(&self, repository: &str) -> Result<EngineLease, EngineError>;
 
     /// The engines that may have images of ours, those that answer.
-    async fn all(&self) -> Vec<Engine>;
+    ///
+    /// # Errors
+    /// When nobody can say which there are.
+    async fn all(&self) -> Result<Vec<Engine>, EngineError>;
 }
 
 /// An engine, for as long as a build lasts.
@@ -44,8 +47,8 @@ impl BuildEngines for Engine {
         Ok(EngineLease { engine: self.clone(), node: None, held: None })
     }
 
-    async fn all(&self) -> Vec<Engine> {
-        vec![self.clone()]
+    async fn all(&self) -> Result<Vec<Engine>, EngineError> {
+        Ok(vec![self.clone()])
     }
 }
 

@@ -74,6 +74,16 @@ pub(crate) fn platform(doing: &str, error: impl std::error::Error + Send + Sync 
     BuildError::Platform { doing: doing.to_owned(), source: Box::new(error) }
 }
 
+/// Where there are several machines that build, the user can do something about the fault of one.
+pub(crate) fn on_node(error: BuildError, node: Option<String>) -> BuildError {
+    match (error, node) {
+        (BuildError::Platform { doing, source }, Some(node)) if source.is::<EngineError>() => {
+            BuildError::BrokeOff { node, source: Box::new(BuildError::Platform { doing, source }) }
+        }
+        (error, _) => error,
+    }
+}
+
 pub(crate) fn is_disk_full(message: &str) -> bool {
     message.contains("no space left on device") || message.contains("disk quota exceeded")
 }
@@ -166,6 +176,19 @@ mod tests {
         the build failed: circular dependency detected on stage: a
         the platform's disk is full: free some space on its machine and try again
         "#);
+    }
+
+    #[test]
+    fn only_an_engines_fault_is_its_nodes() {
+        let node = || Some("n2".to_owned());
+        let gone = || engine_failure("inspect the image", EngineError::down(std::io::Error::other("gone")));
+        let told = on_node(gone(), node());
+        assert!(matches!(&told, BuildError::BrokeOff { node, .. } if node == "n2"));
+        assert!(told.to_string().contains("push again"), "{told}");
+        assert!(matches!(on_node(gone(), None), BuildError::Platform { .. }), "there is no other machine");
+        let of_the_source = platform("read the source", std::io::Error::other("x"));
+        assert!(matches!(on_node(of_the_source, node()), BuildError::Platform { .. }));
+        assert!(matches!(on_node(BuildError::Step("x".to_owned()), node()), BuildError::Step(_)));
     }
 
     #[test]

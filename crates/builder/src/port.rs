@@ -24,10 +24,10 @@ pub trait ImageBuilder: Send + Sync + 'static {
     /// As [`ImageBuilder::build`].
     async fn import(&self, import: ImageImport, output: BuildOutput) -> Result<Artifact, BuildError>;
 
-    /// Removes the builder's own copies of a repository's images, but those to keep and those in use. The registry's
-    /// stay. Idempotent. A build of the same repository may run meanwhile.
-    async fn images_prune(&self, repository: &str, keep: &[ImageDigest]) -> Result<ImagesPruned, BuildError> {
-        let _ = (repository, keep);
+    /// Removes the builder's own copies of these repositories' images, but those to keep and those in use. The registry's
+    /// stay. Idempotent. Builds of the same repositories may run meanwhile.
+    async fn images_prune(&self, kept: &[ImagesKept<'_>]) -> Result<ImagesPruned, BuildError> {
+        let _ = kept;
         Ok(ImagesPruned::default())
     }
 
@@ -35,6 +35,15 @@ pub trait ImageBuilder: Send + Sync + 'static {
     async fn cache_prune(&self) -> Result<ByteSize, BuildError> {
         Ok(ByteSize::bytes(0))
     }
+}
+
+/// What pruning leaves of a repository.
+#[derive(Debug, Clone, Copy)]
+pub struct ImagesKept<'a> {
+    /// The repository.
+    pub repository: &'a str,
+    /// Its images that stay.
+    pub digests: &'a [ImageDigest],
 }
 
 /// What pruning removed.
@@ -134,6 +143,15 @@ pub enum BuildError {
         image: ImageReference,
         /// In the engine's words.
         reason: String,
+    },
+    /// The machine that built, one of several, is gone or its engine failed: a retry goes to another.
+    #[error("the build on {node} broke off: push again, and another node builds it if this one is gone")]
+    BrokeOff {
+        /// Which.
+        node: String,
+        /// What we did there, and why it failed.
+        #[source]
+        source: Box<BuildError>,
     },
     /// The machine has no space left.
     #[error("the platform's disk is full: free some space on its machine and try again")]

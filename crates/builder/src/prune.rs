@@ -14,25 +14,22 @@ use ambo_model::{ByteSize, ImageDigest, Timestamp};
 use serde::Deserialize;
 
 use crate::failure::engine_failure;
-use crate::port::{BuildError, ImagesPruned};
+use crate::port::{BuildError, ImagesKept, ImagesPruned};
 
 /// Age from which an image that was never pushed counts as left over rather than on its way, in seconds.
 const UNPUSHED_AGE_MIN_S: i64 = 6 * 60 * 60;
 
-/// Removes the repository's images from the engine, but those to keep and those in use.
-pub(crate) async fn images_prune(
-    engine: &Engine,
-    repository: &str,
-    keep: &[ImageDigest],
-) -> Result<ImagesPruned, BuildError> {
+/// Removes the repositories' images from the engine, but those to keep and those in use. The engine is looked at once.
+pub(crate) async fn images_prune(engine: &Engine, kept: &[ImagesKept<'_>]) -> Result<ImagesPruned, BuildError> {
     let pruned = async {
         let client = engine.client().await?;
         let images = client.list_images(Some(ListImagesOptionsBuilder::default().all(false).build())).await?;
         let containers =
             client.list_containers(Some(ListContainersOptionsBuilder::default().all(true).build())).await?;
         let used = containers.into_iter().filter_map(|container| container.image_id).collect();
+        let now = Timestamp::now();
         let mut pruned = ImagesPruned::default();
-        for image in plan(&images, repository, keep, &used, Timestamp::now()) {
+        for image in kept.iter().flat_map(|kept| plan(&images, kept.repository, kept.digests, &used, now)) {
             let mut gone = true;
             for name in &image.names {
                 let options = RemoveImageOptionsBuilder::default().force(false).build();

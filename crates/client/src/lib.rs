@@ -32,6 +32,7 @@ mod page;
 mod pipeline;
 mod platform;
 mod release;
+mod tags;
 mod token;
 mod transport;
 

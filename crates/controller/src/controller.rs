@@ -14,7 +14,7 @@ use crate::accounts::Accounts;
 use crate::attach::AttachSessions;
 use crate::board::Board;
 use crate::nudge::Nudges;
-use crate::ports::{Artifacts, Dialer, Routes};
+use crate::ports::{Artifacts, Dialer, NodeLabels, Routes};
 use crate::settings::ControllerSettings;
 use crate::turns::Turns;
 use crate::vault::Vault;
@@ -35,6 +35,8 @@ pub struct Stations {
     pub artifacts: Arc<dyn Artifacts>,
     /// Keeps log lines.
     pub logs: Arc<LogStore>,
+    /// The machines of a cluster; one machine has none to choose among.
+    pub nodes: Option<Arc<dyn NodeLabels>>,
 }
 
 /// The control plane.
@@ -45,6 +47,7 @@ pub struct Controller {
     pub(crate) routes: Arc<dyn Routes>,
     pub(crate) dialer: Arc<dyn Dialer>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
+    pub(crate) nodes: Option<Arc<dyn NodeLabels>>,
     /// Log lines of apps.
     pub logs: Arc<LogStore>,
     /// Accounts, tokens and keys.
@@ -90,6 +93,7 @@ impl Controller {
             routes: stations.routes,
             dialer: stations.dialer,
             artifacts: stations.artifacts,
+            nodes: stations.nodes,
             logs: stations.logs,
             accounts,
             vault,

@@ -184,7 +184,7 @@ impl Controller {
         Ok(result)
     }
 
-    async fn formation_change(
+    pub(crate) async fn formation_change(
         &self,
         caller: &Caller,
         app: &str,

@@ -32,7 +32,7 @@ pub struct RunRequest {
     pub terminal: Option<TerminalSize>,
     /// Go on without anybody attached.
     pub detach: bool,
-    /// Use the limits of this process.
+    /// Use the limits and tags of this process.
     pub process: Option<ProcessType>,
 }
 
@@ -143,7 +143,7 @@ impl Controller {
         }
         let mut env = environment(&app.name, &release);
         env.extend(request.env.into_iter().map(|(key, value)| (key, ambo_model::Secret::new(value))));
-        let limits = request.process.map(|process| app.formation.entry(&process).limits).unwrap_or_default();
+        let entry = request.process.map(|process| app.formation.entry(&process)).unwrap_or_default();
         let spec = RunSpec {
             id: RunId::new(),
             name: self.run_name(&app).await?,
@@ -153,8 +153,8 @@ impl Controller {
             image: ambo_model::ImageReference::pinned(&self.settings.repository(&app.name), &artifact.image),
             command: Command::Shell(request.command.clone()),
             env,
-            limits,
-            tags: ambo_model::Tags::default(),
+            limits: entry.limits,
+            tags: entry.tags,
             terminal: request.terminal,
             detach: request.detach,
         };

@@ -27,6 +27,7 @@ mod jobs;
 pub mod keys;
 mod nudge;
 pub mod pipelines;
+pub mod placement;
 pub mod ports;
 pub mod progress;
 pub mod push;

@@ -1,10 +1,12 @@
 //! What the control plane needs from stations that it does not own.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use ambo_model::{AppId, Hostname, ImageDigest, InstanceId, RouteTable, Secret};
+use ambo_scheduler::SchedulerError;
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -18,6 +20,13 @@ pub trait Routes: Send + Sync + 'static {
     async fn certificates_publish(&self, certificates: Vec<ServedCertificate>);
     /// Waits until no request is in flight to any of these, or the deadline has passed.
     async fn instances_drained(&self, instances: &[InstanceId], deadline: Duration);
+}
+
+/// What tags choose by: the labels of a cluster's nodes.
+#[async_trait]
+pub trait NodeLabels: Send + Sync + 'static {
+    /// Those of each node, whether it is up or not.
+    async fn labels_list(&self) -> Result<Vec<BTreeMap<String, String>>, SchedulerError>;
 }
 
 /// The way to instances: wherever the engine has put them, and whatever lies between.

@@ -121,6 +121,7 @@ impl Controller {
     ) -> Result<WorkloadSpec, ControllerError> {
         let nothing = || ControllerError::Invalid(format!("{} has no build", release.version));
         let artifact = release.artifact.as_ref().ok_or_else(nothing)?;
+        let entry = app.formation.entry(&workload.process);
         Ok(WorkloadSpec {
             id: workload.clone(),
             app_name: app.name.clone(),
@@ -130,8 +131,8 @@ impl Controller {
             ),
             command: command.clone(),
             env: environment(&app.name, release),
-            limits: app.formation.entry(&workload.process).limits,
-            tags: ambo_model::Tags::default(),
+            limits: entry.limits,
+            tags: entry.tags,
             port: port(release),
             count,
         })
@@ -146,6 +147,7 @@ impl Controller {
     ) -> Result<(), RolloutError> {
         progress.heading("Running release command…").await;
         let Some(artifact) = &release.artifact else { return Ok(()) };
+        let entry = app.formation.entry(&ambo_model::ProcessType::release());
         let spec = RunSpec {
             id: RunId::new(),
             name: format!("release.{}", release.version.0),
@@ -158,8 +160,8 @@ impl Controller {
             ),
             command: command.clone(),
             env: environment(&app.name, release),
-            limits: app.formation.entry(&ambo_model::ProcessType::release()).limits,
-            tags: ambo_model::Tags::default(),
+            limits: entry.limits,
+            tags: entry.tags,
             terminal: None,
             detach: false,
         };

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::health::HealthCheck;
 use crate::name::ProcessType;
+use crate::node::Tags;
 use crate::size::Limits;
 
 /// Most instances of one process (Heroku's limit for a formation).
@@ -21,6 +22,9 @@ pub struct FormationEntry {
     /// What the user calls these limits, when they were set by the name of a size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
+    /// What a node must carry for them to run there.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
     /// The health check, when the user has set one.
     pub health: Option<HealthCheck>,
     /// Counts restarts: a higher generation is a new workload, so that a restart is a rollout like any other.

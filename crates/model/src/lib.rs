@@ -47,8 +47,8 @@ pub use jiff::Timestamp;
 pub use log::{LogLine, LogSource};
 pub use name::{AppName, Email, Hostname, NameError, ProcessType};
 pub use node::{
-    JoinTokens, Node, NodeAvailability, NodeError, NodeId, NodeRank, NodeResources, NodeRole, NodeState, TagKey,
-    TagValue, Tags,
+    JoinTokens, Node, NodeAvailability, NodeError, NodeId, NodeRank, NodeResources, NodeRole, NodeState, TAGS_MAX,
+    TagKey, TagValue, Tags,
 };
 pub use pipeline::{
     Coupling, Pipeline, PipelineError, PipelineName, Promotion, PromotionStatus, PromotionTarget, Stage,

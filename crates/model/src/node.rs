@@ -159,6 +159,14 @@ impl Tags {
     }
 }
 
+impl fmt::Display for Tags {
+    /// `disk=ssd, region=eu`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs: Vec<String> = self.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        f.write_str(&pairs.join(", "))
+    }
+}
+
 impl FromIterator<(TagKey, TagValue)> for Tags {
     fn from_iter<I: IntoIterator<Item = (TagKey, TagValue)>>(tags: I) -> Self {
         Self(tags.into_iter().collect())

@@ -28,6 +28,7 @@ fn names_counts_and_keys_that_cannot_be_are_refused_with_the_rule() {
     refused(&["rollback", "v99", "-a", "shop"], "99");
     refused(&["info", "-a", "nothing"], "nothing");
     refused(&["limits:set", "web=1M", "-a", "shop"], "6M");
+    refused(&["tags:set", "web", "region=eu", "-a", "shop"], "one machine");
     refused(&["login", "http://127.0.0.1:1", "--email", "a@b.c", "--password", "x"], "127.0.0.1:1");
     assert_eq!(platform.app_get("shop", "/").body, "hi");
 }

@@ -26,6 +26,7 @@ mod ps;
 mod releases;
 mod run;
 mod session;
+mod tags;
 mod tokens;
 
 use clap::{Args, Parser, Subcommand};
@@ -56,6 +57,7 @@ pub(crate) use self::ps::*;
 pub(crate) use self::releases::*;
 pub(crate) use self::run::*;
 pub(crate) use self::session::*;
+pub(crate) use self::tags::*;
 pub(crate) use self::tokens::*;
 use crate::exit::EXIT_CODES_HELP;
 
@@ -146,6 +148,9 @@ pub(crate) enum Command {
     /// Limit the memory and CPU of processes
     #[command(subcommand)]
     Limits(LimitsCommand),
+    /// Choose the nodes that processes run on
+    #[command(subcommand)]
+    Tags(TagsCommand),
     /// Set how processes are checked
     #[command(subcommand, visible_alias = "healthcheck")]
     Healthchecks(HealthchecksCommand),

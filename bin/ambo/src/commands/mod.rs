@@ -26,6 +26,7 @@ mod releases;
 mod run;
 mod session;
 mod shell;
+mod tags;
 mod tokens;
 
 use crate::args::Command;
@@ -51,6 +52,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Config(command) => config::run(context, command).await,
         Command::Ps(command) => ps::run(context, command).await,
         Command::Limits(command) => limits::run(context, command).await,
+        Command::Tags(command) => tags::run(context, command).await,
         Command::Healthchecks(command) => healthchecks::run(context, command).await,
         Command::Releases(command) => releases::run(context, command).await,
         Command::Domains(command) => domains::run(context, command).await,

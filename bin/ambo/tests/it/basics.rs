@@ -31,6 +31,7 @@ fn every_command_explains_itself() {
         "ps",
         "scale",
         "limits:set",
+        "tags:set",
         "healthchecks:set",
         "releases",
         "rollback",

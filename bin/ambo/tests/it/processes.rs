@@ -159,7 +159,7 @@ fn a_release_is_described_with_its_config() {
 }
 
 #[test]
-fn limits_and_health_checks_are_set() {
+fn limits_tags_and_health_checks_are_set() {
     let world = World::logged_in();
     world.fake.on("PATCH /ambo/apps/shop/limits", 200, json!({"web": {"memory": "512M", "cpu": null}}));
     assert_snapshot!(world.run("limits:set web=512M -a shop"), @r"
@@ -176,6 +176,23 @@ fn limits_and_health_checks_are_set() {
     --- stderr
     error: which limit for `web`?
     hint: as in `ambo limits:set web --memory 512M --cpu 0.5`
+    ");
+    world.fake.on("PATCH /ambo/apps/shop/tags", 200, json!({"web": {"disk": "ssd", "region": "eu"}, "worker": {}}));
+    assert_snapshot!(world.run("tags:set web region=eu -a shop"), @r"
+    exit: 0
+    --- stdout
+    PROCESS  TAGS
+    web      disk=ssd region=eu
+    worker   any node
+    --- stderr
+    Changing the tags of shop...
+    ");
+    assert_eq!(world.fake.asked_once("PATCH /ambo/apps/shop/tags").json(), json!({"web": {"region": "eu"}}));
+    assert_snapshot!(world.run("tags:set web region -a shop"), @r"
+    exit: 2
+    --- stderr
+    error: `region` has no value
+    hint: as in `ambo tags:set web region=eu`
     ");
     let check =
         json!({"web": {"type": "http", "path": "/up", "interval": 5, "timeout": 5, "failures": 3, "start": 60}});

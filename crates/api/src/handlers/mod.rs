@@ -39,5 +39,6 @@ pub(crate) mod slugs;
 pub(crate) mod sni_endpoints;
 pub(crate) mod sources;
 pub(crate) mod status;
+pub(crate) mod tags;
 pub(crate) mod unoffered;
 pub(crate) mod upload;

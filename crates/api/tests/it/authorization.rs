@@ -42,6 +42,7 @@ fn body(route: &Route, app: &str) -> Value {
         (_, "/apps/{app}/formation") => json!({ "updates": [{ "type": "worker", "quantity": 0 }] }),
         (_, "/apps/{app}/formation/{process}") => json!({ "quantity": 0 }),
         (_, "/ambo/apps/{app}/limits") => json!({ "worker": { "memory": "64M" } }),
+        (_, "/ambo/apps/{app}/tags") => json!({ "worker": { "region": "eu" } }),
         (_, "/ambo/apps/{app}/healthchecks") => json!({ "worker": { "type": "uptime" } }),
         (_, "/apps/{app}/dynos" | "/apps/{app}/dynos/{dyno}") => json!({ "command": "true" }),
         (_, "/apps/{app}/domains/{domain}") => json!({ "sni_endpoint": null }),

@@ -84,6 +84,27 @@ async fn absurd_scales_are_refused() {
 }
 
 #[tokio::test]
+async fn tags_are_refused_when_they_are_none_or_no_node_carries_them() {
+    let world = World::new();
+    let ann = world.administrator().await;
+    world.app(&ann, "photos").await;
+    world.deploy(&ann.token, "photos").await;
+    for (tags, named) in [
+        (json!({ "worker": { "Region": "eu" } }), "Region"),
+        (json!({ "worker": { "region": "" } }), "value of a tag"),
+        (json!({ "nobody": { "region": "eu" } }), "nobody"),
+        (json!({ "worker": { "region": "mars" } }), "The nodes carry region=eu, region=us"),
+        (json!({ "worker": { "region": "eu", "disk": "ssd" } }), "no node carries disk=ssd, region=eu"),
+    ] {
+        let answer = world.patch(&ann.token, "/ambo/apps/photos/tags", tags).await;
+        let message = refusal(answer, 422, "invalid_params");
+        assert!(message.contains(named), "{message}");
+    }
+    let tags = world.get(&ann.token, "/ambo/apps/photos/tags").await.expect(200);
+    assert_eq!(tags, json!({ "worker": {} }), "nothing was changed");
+}
+
+#[tokio::test]
 async fn limits_and_health_checks_are_refused_with_the_field() {
     let world = World::new();
     let ann = world.administrator().await;

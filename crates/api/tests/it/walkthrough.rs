@@ -101,6 +101,10 @@ async fn processes_are_scaled_limited_checked_restarted_and_stopped() {
     let limits =
         world.patch(&ann.token, "/ambo/apps/photos/limits", json!({ "worker": { "cpu": null } })).await.expect(200);
     assert_eq!(limits, json!({ "worker": { "memory": "64M", "cpu": null } }));
+    let tags = world.patch(&ann.token, "/ambo/apps/photos/tags", json!({ "worker": { "region": "eu" } })).await;
+    assert_eq!(tags.expect(200), json!({ "worker": { "region": "eu" } }));
+    let tags = world.patch(&ann.token, "/ambo/apps/photos/tags", json!({ "worker": { "region": null } })).await;
+    assert_eq!(tags.expect(200), json!({ "worker": {} }));
     let check = json!({ "worker": { "type": "uptime", "seconds": 1 } });
     let checks = world.patch(&ann.token, "/ambo/apps/photos/healthchecks", check).await.expect(200);
     assert_eq!((&checks["worker"]["seconds"], &checks["worker"]["failures"]), (&json!(1), &json!(3)));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ambo_api::{Api, ApiSettings, RendezvousAddress};
 use ambo_builder::{BuildError, BuildLimits, BuildOutput, BuildRequest, ImageBuilder, ImageImport, RegistryLogin};
 use ambo_controller::accounts::{Accounts, Caller, TokenRequest, TokenScope};
-use ambo_controller::ports::{Artifacts, CollectedImages, KeptImagesSource, Routes, ServedCertificate};
+use ambo_controller::ports::{Artifacts, CollectedImages, KeptImagesSource, NodeLabels, Routes, ServedCertificate};
 use ambo_controller::vault::Vault;
 use ambo_controller::{Controller, ControllerSettings, Stations};
 use ambo_heroku_schema::HerokuSchema;
@@ -16,6 +16,7 @@ use ambo_model::{
     AppId, Artifact, ByteSize, Command, Email, Hostname, ImageDigest, InstanceId, Process, ProcessTable, ProcessType,
     RouteTable, Secret,
 };
+use ambo_scheduler::SchedulerError;
 use ambo_scheduler::fake::FakeEngine;
 use ambo_store::SqliteStore;
 use async_trait::async_trait;
@@ -199,6 +200,17 @@ fn settings() -> ControllerSettings {
     }
 }
 
+/// Two nodes in different regions.
+struct TwoNodes;
+
+#[async_trait]
+impl NodeLabels for TwoNodes {
+    async fn labels_list(&self) -> Result<Vec<BTreeMap<String, String>>, SchedulerError> {
+        let label = |region: &str| [("region".to_owned(), region.to_owned())].into();
+        Ok(vec![label("eu"), label("us")])
+    }
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         Self::with_requests(0)
@@ -222,6 +234,7 @@ impl World {
             dialer: Arc::new(ambo_controller::ports::DirectDialer),
             artifacts: Arc::new(NoArtifacts),
             logs: Arc::new(LogStore::open(&dir.path().join("logs"), LogSettings::default()).unwrap()),
+            nodes: Some(Arc::new(TwoNodes)),
         };
         let vault = Vault::with_key_file(&dir.path().join("master.key")).unwrap();
         let controller = Controller::new(stations, Accounts::new(store), vault, settings());

@@ -1,4 +1,4 @@
-use ambo_builder::ImageBuilder;
+use ambo_builder::{ImageBuilder, ImagesKept};
 use ambo_model::ImageDigest;
 
 use crate::fixture::Fixture;
@@ -23,11 +23,12 @@ async fn images_that_no_release_needs_leave_the_engine_and_stay_in_the_registry(
     let used = used.await.artifact().clone();
     let (id, _) = fixture.serve(&used, "web").await;
 
-    let pruned = fixture.builder.images_prune(&fixture.repository, &images[2..3]).await.unwrap();
+    let kept = [ImagesKept { repository: &fixture.repository, digests: &images[2..3] }];
+    let pruned = fixture.builder.images_prune(&kept).await.unwrap();
     assert_eq!(pruned.removed, 3);
     let tags = [format!("{}:b2", fixture.repository), format!("{}:used", fixture.repository)];
     assert_eq!(fixture.local_tags().await, tags);
-    assert_eq!(fixture.builder.images_prune(&fixture.repository, &images[2..3]).await.unwrap().removed, 0);
+    assert_eq!(fixture.builder.images_prune(&kept).await.unwrap().removed, 0);
 
     let again = fixture.import(&format!("{}@{}", fixture.repository, images[0]), "b0").await;
     assert_eq!(again.artifact().image, images[0]);

@@ -230,6 +230,7 @@ impl Plane {
             dialer: Arc::new(ambo_controller::ports::DirectDialer),
             artifacts: line(),
             logs: Arc::new(logs),
+            nodes: None,
         };
         let vault = Vault::with_key_file(&directory.path().join("master.key")).expect("a master key");
         let controller = Controller::new(stations, Accounts::new(line()), vault, settings());

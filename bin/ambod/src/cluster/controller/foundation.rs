@@ -16,7 +16,7 @@ use super::dialer::RouterDialer;
 use super::hub_routes::HubRoutes;
 use super::joiners::RouterJoiners;
 use super::membership::Membership;
-use super::nodes::SwarmNodes;
+use super::nodes::{SwarmLabels, SwarmNodes};
 use crate::certificate::PlatformCertificate;
 use crate::cluster::enrolment;
 use crate::cluster::meeting::Meeting;
@@ -56,14 +56,16 @@ pub(super) async fn lay(grounds: &Grounds, led: Led) -> anyhow::Result<Laid> {
     let joiners = RouterJoiners::new(engines.clone(), data.platform_id()?);
     let scheduler =
         super::swarm::scheduler(settings, data, engines, joiners.clone(), &registry_login, led.term).await?;
+    let scheduler = Arc::new(scheduler);
     let foundation = Foundation {
         store: Arc::new(FencedStore::new(store.clone(), led.fence)),
-        scheduler: Arc::new(scheduler),
+        scheduler: scheduler.clone(),
         build_engines: Arc::new(BuilderNodes::new(engines.clone())),
         routes: Arc::new(routes),
         dialer: Arc::new(RouterDialer(Meeting::at(&settings.run).dial())),
         blobs: crate::blobs::open(settings, path)?,
         logs: led.logs,
+        node_labels: Some(Arc::new(SwarmLabels(scheduler))),
         registry_login,
         certificate,
         certificate_shown: Box::new(move |certificate| shown.platform_certificate_publish(certificate.pem())),

@@ -111,6 +111,7 @@ impl Scale {
             dialer: Arc::new(self.fleet.clone()),
             artifacts: Arc::new(self.store.clone()),
             logs: Arc::new(logs),
+            nodes: None,
         };
         let controller = Controller::new(stations, Accounts::new(store), self.vault(), settings());
         controller.recover().await.expect("put right what the last run left behind");
