@@ -61,6 +61,8 @@ pub struct Component {
     pub handover: Handover,
     /// How long it may take to stop, in seconds.
     pub grace_seconds: u32,
+    /// Of the certificates that it reads when it starts: with others it is another component.
+    pub certificates: String,
 }
 
 /// How a component's successor takes over.
@@ -227,6 +229,7 @@ fn blank(name: &'static str) -> Component {
         env: BTreeMap::new(),
         mounts: Vec::new(),
         is_on_host: false,
+        certificates: String::new(),
         capabilities: Vec::new(),
         handover: Handover::After,
         grace_seconds: 10,

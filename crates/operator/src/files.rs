@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -21,8 +22,9 @@ use crate::joining::{LABELS_FILE, labels_parse, labels_text};
 
 /// How long a certificate is good.
 const LIFE: Duration = Duration::from_secs(397 * 24 * 60 * 60);
-/// How long before its end it is replaced.
+/// How long before its end it is replaced, at least, and over how long before that the nodes are spread.
 const RENEWAL: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+const RENEWAL_SPREAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Notes until when a certificate is good, and for what names it is.
 const ISSUED_FILE: &str = "issued.json";
@@ -90,6 +92,18 @@ impl Files {
     #[must_use]
     pub fn has_agent(&self, node: &str, root: &str, now: Timestamp) -> bool {
         is_good(&self.0.join("agent/identity"), &agent_names(node), root, now)
+    }
+
+    /// Which certificates a component reads when it starts. etcd reads its own again by itself.
+    #[must_use]
+    pub fn certificates_of(&self, component: &str) -> String {
+        let directories: &[&str] = match component {
+            "controller" => &["controller/identity", "controller/etcd"],
+            "agent" => &["agent/identity"],
+            _ => &[],
+        };
+        let ends = directories.iter().filter_map(|directory| Some(issued(&self.0.join(directory))?.0.to_string()));
+        ends.collect::<Vec<_>>().join(" ")
     }
 
     /// Makes the directories that components keep their things in.
@@ -265,11 +279,21 @@ pub fn life() -> Duration {
 }
 
 fn is_good(directory: &Path, names: &[String], root: &str, now: Timestamp) -> bool {
-    let issued = fs::read(directory.join(ISSUED_FILE)).ok();
-    let issued = issued.and_then(|bytes| serde_json::from_slice::<(i64, Vec<String>)>(&bytes).ok());
     let is_of_root = fs::read_to_string(directory.join("ca.crt")).is_ok_and(|known| known == root);
-    let is_of_names = issued.is_some_and(|(ends, of)| of == names && ends > seconds(now + RENEWAL));
+    let is_of_names = issued(directory).is_some_and(|(ends, of)| of == names && ends > seconds(now + renewal(names)));
     is_of_root && directory.join("node.key").exists() && is_of_names
+}
+
+/// Until when a certificate is good, in seconds of the Unix epoch, and for which names.
+fn issued(directory: &Path) -> Option<(i64, Vec<String>)> {
+    serde_json::from_slice(&fs::read(directory.join(ISSUED_FILE)).ok()?).ok()
+}
+
+/// How long before its end a certificate is replaced: not everywhere on the same day, since those that it is for start anew.
+fn renewal(names: &[String]) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    names.hash(&mut hasher);
+    RENEWAL + Duration::from_secs(hasher.finish() % RENEWAL_SPREAD.as_secs())
 }
 
 fn agent_names(node: &str) -> Vec<String> {
@@ -335,8 +359,13 @@ mod tests {
         let first = chain();
         files.manager_lay(&spec, &keys, &node, now).unwrap();
         assert_eq!(chain(), first);
+        let read_at_start = ["controller", "agent"].map(|name| files.certificates_of(name));
         files.manager_lay(&spec, &keys, &node, now + (LIFE - RENEWAL / 2)).unwrap();
         assert_ne!(chain(), first);
+        for (name, before) in ["controller", "agent"].into_iter().zip(read_at_start) {
+            assert_ne!(files.certificates_of(name), before, "{name} is to start anew with what was issued");
+        }
+        assert_eq!(files.certificates_of("router"), "");
         assert!(
             files.has_agent("one", &keys.root, now) && !files.has_agent("two", &keys.root, now),
             "it is of one node"

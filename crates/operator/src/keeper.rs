@@ -128,7 +128,10 @@ impl Keeper {
         if let Bundle::Manager { spec, .. } = &self.0.bundle {
             self.member_settle(spec, &mut node).await?;
         }
-        let wanted = components(&self.0.bundle, &node, &self.image_id().await?);
+        let mut wanted = components(&self.0.bundle, &node, &self.image_id().await?);
+        for component in &mut wanted {
+            component.certificates = self.0.files.certificates_of(component.name);
+        }
         for component in &wanted {
             self.ensure(component, &node).await?;
         }
