@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ambo_builder::ImageBuilder;
+use ambo_builder::{ImageBuilder, ImagesKept};
 use ambo_controller::ports::{Artifacts, CollectedImages, KeptImages, KeptImagesSource, Routes, ServedCertificate};
 use ambo_controller::{Controller, chain};
 use ambo_gitreceive::GitServer;

@@ -124,9 +124,8 @@ impl ImageBuilder for DockerBuilder {
     }
 
     async fn import(&self, import: ImageImport, output: BuildOutput) -> Result<Artifact, BuildError> {
-        let EngineLease { engine, node, held: _held } = self.lease(&import.repository).await?;
-        let mut printer = Printer::new(output, IMPORT_OUTPUT_BYTES_MAX);
-        import::import(&engine, &import, &mut printer).await.map_err(|error| on_node(error, node))
+        let lease = self.lease(&import.repository).await?;
+        import::import(&lease.engine, &import, &mut Printer::new(output, IMPORT_OUTPUT_BYTES_MAX)).await
     }
 
     async fn images_prune(&self, kept: &[ImagesKept<'_>]) -> Result<ImagesPruned, BuildError> {

@@ -26,6 +26,7 @@ pub use builder::{BuilderSettings, DockerBuilder};
 pub use detect::eject;
 pub use engines::{BuildEngines, EngineLease};
 pub use port::{
-    BuildError, BuildLimits, BuildOutput, BuildRequest, ImageBuilder, ImageImport, ImagesKept, ImagesPruned, RegistryLogin,
+    BuildError, BuildLimits, BuildOutput, BuildRequest, ImageBuilder, ImageImport, ImagesKept, ImagesPruned,
+    RegistryLogin,
 };
 pub use processes::process_table_of_image;

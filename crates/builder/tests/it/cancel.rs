@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use crate::fixture::{Fixture, wait_until};
 
 /// Whether a process with this word in its command line runs on this machine.
-fn runs(word: &str) -> bool {
+pub(crate) fn runs(word: &str) -> bool {
     let Ok(processes) = std::fs::read_dir("/proc") else { return false };
     processes.flatten().any(|process| {
         let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();

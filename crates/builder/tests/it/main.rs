@@ -4,6 +4,7 @@
 
 mod build;
 mod cancel;
+mod engines;
 mod examples;
 mod fixture;
 mod import;
