@@ -184,9 +184,13 @@ impl From<RecordError> for ApiError {
             RecordError::Store(StoreError::Deposed | StoreError::Unclear { .. }) => {
                 Self::unavailable(error.to_string())
             }
-            RecordError::Store(
-                StoreError::Compacted(_) | StoreError::WatchLagged | StoreError::LeaseGone | StoreError::Backend { .. },
-            )
+            RecordError::Store(StoreError::Backend { .. }) => {
+                tracing::error!(error = %chain(&error), "the state cannot be reached");
+                let text =
+                    "the platform's state cannot be reached right now: nothing was changed, try again in a moment";
+                Self::unavailable(text)
+            }
+            RecordError::Store(StoreError::Compacted(_) | StoreError::WatchLagged | StoreError::LeaseGone)
             | RecordError::Damaged { .. } => Self::internal(&error),
         }
     }
