@@ -22,9 +22,10 @@ const PLATFORM_LABEL: &str = "ambo.platform";
 const DOMAIN_LABEL: &str = "ambo.domain";
 /// Says whether the nodes answer DNS.
 const DNS_LABEL: &str = "ambo.dns";
-/// How often nodes say that they are alive: one is counted as down after three times that. A node that is away for 3 s was last
-/// heard of 4.7 s ago at worst, and nothing of it is moved.
-pub const HEARTBEAT: Duration = Duration::from_millis(1700);
+/// How often nodes say that they are alive: one is counted as down after three times that. Swarm makes each pause half a second
+/// longer or shorter at random, and three times the shortest must be more than that pause and a blip of 3 s together, with what
+/// TCP takes to try again: nothing is moved then.
+pub const HEARTBEAT: Duration = Duration::from_millis(2200);
 /// So many managers there are to be at least, once there are machines for them.
 const MANAGERS_MIN: usize = 3;
 /// Most members of etcd that an installation begins with.
