@@ -32,7 +32,13 @@ pub(crate) async fn a_control_plane_that_was_replaced_changes_nothing(platform: 
         let refused = attempt.unwrap_err();
         assert!(matches!(refused, SchedulerError::Deposed { ours: 1, seen: 2 }), "attempt {number}: {refused:?}");
     }
-    let instances = successor.instances_observe().await.unwrap();
+    // Swarm takes its time to start what it has accepted.
+    let instances = platform
+        .wait_until("what the successor started is there", async || {
+            let seen = successor.instances_observe().await.unwrap();
+            (seen.len() >= 3).then_some(seen)
+        })
+        .await;
     assert_eq!(instances.len(), 3, "nothing was started and nothing was stopped");
     assert!(before.iter().all(|instance| instances.contains(instance)), "{instances:?}");
 
