@@ -8,7 +8,7 @@ use crate::cluster::{Cluster, assert_served};
 fn tags_choose_the_nodes_that_an_app_runs_on_and_moving_it_fails_no_request() {
     let cluster = Cluster::up("e2e-tags");
     cluster.app("shop", 2);
-    let refused = cluster.ambo(&["tags", "set", "web", "disk=ssd", "-a", "shop"]).failed(1);
+    let refused = cluster.ambo(&["tags", "set", "web", "disk=ssd", "-a", "shop"]).failed(2);
     assert!(refused.stderr.contains("no node carries disk=ssd"), "{refused}");
     cluster.nodes_tool(cluster.node("n1"), &["label", "n3", "disk=ssd"]).ok();
     let load = cluster.load("shop", cluster.node("n1"));
