@@ -7,6 +7,7 @@ pub(crate) mod enrolment;
 pub(crate) mod identity;
 pub(crate) mod join;
 pub(crate) mod keeper;
+mod measuring;
 pub(crate) mod meeting;
 pub(crate) mod members;
 pub(crate) mod router;

@@ -16,6 +16,7 @@ mod handover;
 mod install;
 mod listeners;
 mod log;
+mod metrics;
 mod notify;
 mod one_machine;
 mod platform;

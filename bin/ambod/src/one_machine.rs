@@ -9,14 +9,17 @@ use ambo_builder::RegistryLogin;
 use ambo_controller::ports::DirectDialer;
 use ambo_engine_docker::{DockerSettings, Engine};
 use ambo_logs::{LogSettings, LogStore};
+use ambo_metrics::{NodeReport, RequestCounts};
 use ambo_model::Secret;
 use ambo_registry::PLATFORM_USERNAME;
-use ambo_router::{LogLines, Router, RouterSettings};
+use ambo_router::{AccessSink, LogLines, Router, RouterHandle, RouterSettings};
 use ambo_scheduler_docker::{DockerScheduler, DockerSchedulerSettings};
+use async_trait::async_trait;
 
 use crate::adapters::{LocalRoutes, OwnRegistryLogin};
 use crate::certificate::PlatformCertificate;
 use crate::data::Data;
+use crate::metrics::{CountedLines, NodeSamples, Sampler, sample_of_router};
 use crate::platform::Foundation;
 use crate::settings::Settings;
 
@@ -30,10 +33,17 @@ pub(crate) fn open(
     let logs = Arc::new(LogStore::open(&path.join("logs"), LogSettings::default())?);
     let store = crate::state::open(settings, path)?;
     let certificate = PlatformCertificate::open(settings, data)?;
-    let router = router(settings, path, sockets, &logs, &certificate);
+    let counts = Arc::new(RequestCounts::default());
+    let router = router(settings, path, sockets, sink(&logs, &counts), &certificate);
     let login = RegistryLogin { username: PLATFORM_USERNAME.to_owned(), password: random_password() };
     let engine = Engine::connect(engine_settings(settings)?)?;
     let handle = router.handle();
+    let samples = OneSample {
+        sampler: Sampler { engine: engine.clone(), disk: path.to_owned() },
+        platform: data.platform_id()?,
+        router: handle.clone(),
+        counts,
+    };
     let foundation = Foundation {
         store,
         scheduler: Arc::new(DockerScheduler::new(engine.clone(), scheduler_settings(settings, data, &login)?)),
@@ -42,6 +52,7 @@ pub(crate) fn open(
         dialer: Arc::new(DirectDialer),
         blobs: crate::blobs::open(settings, path)?,
         logs,
+        node_samples: Arc::new(samples),
         node_labels: None,
         registry_login: login,
         certificate,
@@ -56,7 +67,7 @@ fn router(
     settings: &Settings,
     data: &Path,
     sockets: ambo_router::Listeners,
-    logs: &Arc<LogStore>,
+    access: Arc<dyn AccessSink>,
     certificate: &PlatformCertificate,
 ) -> Router {
     let router_settings = RouterSettings {
@@ -66,9 +77,32 @@ fn router(
         table_path: Some(data.join("routes.json")),
         ..RouterSettings::default()
     };
-    let logs = logs.clone();
-    let access = Arc::new(LogLines(Arc::new(move |line| logs.append(line))));
     Router::with_listeners(router_settings, sockets, access, Some(certificate.current()))
+}
+
+/// Keeps and counts requests.
+fn sink(logs: &Arc<LogStore>, counts: &Arc<RequestCounts>) -> Arc<dyn AccessSink> {
+    let (logs, counts) = (logs.clone(), counts.clone());
+    Arc::new(CountedLines { lines: LogLines(Arc::new(move |line| logs.append(line))), counts })
+}
+
+/// What the only node measures.
+struct OneSample {
+    sampler: Sampler,
+    platform: String,
+    router: RouterHandle,
+    counts: Arc<RequestCounts>,
+}
+
+#[async_trait]
+impl NodeSamples for OneSample {
+    async fn reports(&self) -> Vec<NodeReport> {
+        let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let router = sample_of_router(&self.router, &self.counts);
+        let sample = self.sampler.sample(&self.platform, Some(router)).await;
+        let told = |error: &_| tracing::warn!(error = error as &dyn std::error::Error, "this machine is not measured");
+        vec![NodeReport { node, sample: sample.inspect_err(told).ok() }]
+    }
 }
 
 /// The engine of this machine.

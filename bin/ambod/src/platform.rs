@@ -28,6 +28,7 @@ use crate::adapters::{AttachedPrograms, LocalArtifacts};
 use crate::backup::{BackupWorker, PlatformBackups, PlatformRepositories, Removals, removals_wait};
 use crate::certificate::{CertificateShown, PlatformCertificate};
 use crate::listeners::{ControlListeners, from_std};
+use crate::metrics::{NodeSamples, PlatformMetrics};
 use crate::running::Control;
 use crate::settings::Settings;
 
@@ -46,6 +47,8 @@ pub(crate) struct Foundation {
     pub(crate) dialer: Arc<dyn Dialer>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) logs: Arc<LogStore>,
+    /// What the nodes measure.
+    pub(crate) node_samples: Arc<dyn NodeSamples>,
     /// The labels of a cluster's nodes.
     pub(crate) node_labels: Option<Arc<dyn NodeLabels>>,
     /// With which the platform's own engines pull and push.
@@ -67,6 +70,7 @@ pub(crate) struct Platform {
     ssh: SshServer,
     registry: Registry,
     backups: (Arc<PlatformBackups>, BackupWorker),
+    metrics: PlatformMetrics,
     removals: Removals,
     api: ApiSettings,
     clients: Clients,
@@ -120,6 +124,7 @@ impl Platform {
         let repositories = PlatformRepositories::new(git.repositories().clone(), &git_settings);
         let kept = (store, foundation.blobs, repositories);
         let backups = PlatformBackups::new(settings, path.to_owned(), kept, controller.clone(), removals.clone())?;
+        let metrics = PlatformMetrics { controller: controller.clone(), nodes: foundation.node_samples };
         let _ = artifacts.registry.set(registry.clone());
         let _ = artifacts.git.set(git.clone());
         let ssh = SshServer::with_listener(git.clone(), SshSettings::new(path), from_std(listeners.ssh)?)?;
@@ -137,6 +142,7 @@ impl Platform {
             ssh,
             registry,
             backups,
+            metrics,
             removals,
             api: api_settings(settings, path, &certificate)?,
             clients: foundation.clients,
@@ -159,7 +165,8 @@ impl Platform {
         let (git_stop, ssh_stop, rendezvous_stop) = (accepting(), accepting(), accepting());
         let (backups, backup_worker) = self.backups;
         let backups_stop = accepting();
-        let api = ambo_api::router(Api::new(self.controller, self.api, accepting()).with_backups(backups));
+        let api = Api::new(self.controller, self.api, accepting());
+        let api = ambo_api::router(api.with_backups(backups).with_metrics(Arc::new(self.metrics)));
         let api = api.merge(self.git.http_router()).merge(self.routes_besides);
         let api = ambo_api::serve(self.api_listener, self.clients, api, Some(self.api_tls), accepting(), drain);
         let registry = self.registry.router().layer(from_fn_with_state(self.removals, removals_wait));

@@ -1,7 +1,7 @@
 //! The HTTP API: takes requests, gives answers in the shapes of `ambo-api-types`; all decisions are the controller's.
 //!
 //! [`routes`] lists every route with who may use it; the files of `handlers` mirror the paths, one per noun. Outside
-//! `/ambo/` the API is the Heroku Platform API v3.
+//! `/ambo/` the API is the Heroku Platform API v3, but for `/metrics`, where Prometheus looks.
 //!
 //! What is absent here: no state but the key of log sessions, no store, no engine; no secret in a log line (routes are
 //! logged, paths are not).
@@ -16,6 +16,7 @@ mod directory;
 mod error;
 mod handlers;
 mod log_token;
+pub mod metrics;
 mod middleware;
 mod path;
 mod proxied;

@@ -34,6 +34,8 @@ pub enum Access {
     App(Permission),
     /// Administrators.
     Administrator,
+    /// Administrators, with a token that may be good for looking alone.
+    AdministratorToRead,
 }
 
 /// How long an answer takes.
@@ -74,6 +76,7 @@ impl fmt::Display for Access {
             Access::App(Permission::Deploy) => "For whoever may deploy the app.",
             Access::App(Permission::Manage) => "For whoever may manage the app.",
             Access::Administrator => "For administrators.",
+            Access::AdministratorToRead => "For administrators, also with a token that only reads.",
         })
     }
 }
@@ -116,6 +119,8 @@ routes! {
     PATCH patch "/ambo/settings" Answer Access::Administrator => platform_settings::update;
     /// Removes the images that no kept release needs.
     POST post "/ambo/images/collect" Answer Access::Administrator => images::collect;
+    /// What is measured of the platform, its nodes, apps and instances, for Prometheus.
+    GET get "/metrics" Answer Access::AdministratorToRead => metrics::page;
     /// Lists the archives of the platform where it keeps them.
     GET get "/ambo/backups" Answer Access::Administrator => backups::list;
     /// Begins a backup of the platform.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backups::Backups;
 use crate::build_outputs::BuildOutputs;
 use crate::log_token::LogTokens;
+use crate::metrics::Metrics;
 use crate::rate::RateLimits;
 use crate::resent::Resent;
 use crate::source_fetch;
@@ -69,6 +70,7 @@ pub struct Api {
     pub(crate) rates: Arc<RateLimits>,
     pub(crate) resent: Arc<Resent>,
     pub(crate) backups: Option<Arc<dyn Backups>>,
+    pub(crate) metrics: Option<Arc<dyn Metrics>>,
     /// Ends streams that would never end by themselves.
     pub(crate) shutdown: CancellationToken,
 }
@@ -87,6 +89,7 @@ impl Api {
             source_guard: source_fetch::refusal,
             resent: Arc::default(),
             backups: None,
+            metrics: None,
             shutdown,
         }
     }
@@ -95,6 +98,12 @@ impl Api {
     #[must_use]
     pub fn with_backups(self, backups: Arc<dyn Backups>) -> Self {
         Self { backups: Some(backups), ..self }
+    }
+
+    /// The same, with somebody who measures the platform.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Arc<dyn Metrics>) -> Self {
+        Self { metrics: Some(metrics), ..self }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -16,6 +16,7 @@ use crate::board::Board;
 use crate::nudge::Nudges;
 use crate::ports::{Artifacts, Dialer, NodeLabels, Routes};
 use crate::settings::ControllerSettings;
+use crate::tally::Tallies;
 use crate::turns::Turns;
 use crate::vault::Vault;
 
@@ -58,6 +59,7 @@ pub struct Controller {
     /// Sessions that wait for somebody to attach.
     pub attach: AttachSessions,
     pub(crate) board: Board,
+    pub(crate) tallies: Tallies,
     pub(crate) nudge: Nudges,
     /// One deploy at a time per app.
     pub(crate) deploys: Turns,
@@ -99,6 +101,7 @@ impl Controller {
             vault,
             attach: AttachSessions::default(),
             board: Board::default(),
+            tallies: Tallies::default(),
             nudge: Nudges::default(),
             deploys: Turns::default(),
             rollouts: Turns::default(),

@@ -60,7 +60,7 @@ impl Controller {
         Ok((app, views))
     }
 
-    fn instance_word(&self, instance: &Instance) -> &'static str {
+    pub(crate) fn instance_word(&self, instance: &Instance) -> &'static str {
         if self.board.drains(&instance.id) {
             return "stopping";
         }

@@ -38,6 +38,7 @@ pub mod rollout;
 mod rounds;
 mod run;
 pub mod settings;
+mod tally;
 mod turns;
 pub mod vault;
 

@@ -30,6 +30,8 @@ pub enum Service {
     Logs,
     /// A node's engine.
     Engine,
+    /// What a node measures of itself: one question, one answer.
+    Metrics,
 }
 
 /// The first words of a stream.

@@ -28,6 +28,7 @@ pub mod release;
 pub mod route;
 pub mod secret;
 pub mod size;
+pub mod usage;
 
 pub use account::{Account, Role};
 pub use app::App;
@@ -59,3 +60,4 @@ pub use release::{Release, ReleaseCause, ReleaseStatus, ReleaseVersion};
 pub use route::{Route, RouteTable, Target};
 pub use secret::Secret;
 pub use size::{ByteSize, CpuShare, Limits, SizeError};
+pub use usage::{AppTally, InstanceUsage, ProcessTally};

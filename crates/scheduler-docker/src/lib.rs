@@ -24,6 +24,8 @@ mod shell;
 mod start;
 mod status;
 mod stop;
+pub mod usage;
 
 pub use driver::DockerScheduler;
 pub use settings::{DockerSchedulerSettings, RegistryLogin, RegistryLogins};
+pub use usage::instances_usage;

@@ -31,7 +31,9 @@ mod service;
 pub mod settings;
 mod slots;
 mod task;
+mod usage;
 
 pub use driver::SwarmScheduler;
 pub use ports::{NetworkJoiners, NodeEngines};
 pub use settings::SwarmSchedulerSettings;
+pub use usage::instances_usage;

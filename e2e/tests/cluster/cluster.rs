@@ -158,6 +158,14 @@ impl Cluster {
         (status.to_owned(), body.to_owned())
     }
 
+    /// What is measured, asked through a machine; none while nobody answers.
+    pub(crate) fn metrics(&self, node: &Node) -> Option<String> {
+        let key = format!("Authorization: Bearer {}", self.access.key);
+        let url = format!("http://{}:7080/metrics", node.address());
+        let answer = run(Command::new("curl").args(["-s", "-f", "-m", "30", "-H", &key, &url]));
+        (answer.code == 0).then_some(answer.stdout)
+    }
+
     /// The machine whose controller leads.
     pub(crate) fn leader(&self) -> &Node {
         wait_until("a controller leads", || self.nodes().iter().find(|node| self.leads(node)))

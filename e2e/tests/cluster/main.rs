@@ -9,4 +9,5 @@ mod dns;
 mod faults;
 mod logs;
 mod membership;
+mod metrics;
 mod operations;

@@ -17,6 +17,7 @@ mod https;
 mod import_heroku;
 mod load;
 mod logs;
+mod metrics;
 mod pipelines;
 mod push;
 mod readme;

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// A crate and those of ours that it may know. Development dependencies are free.
-const MAY_KNOW: [(&str, &[&str]); 24] = [
+const MAY_KNOW: [(&str, &[&str]); 25] = [
     ("ambo-model", &[]),
     ("ambo-blobs", &["ambo-model"]),
     ("ambo-gitreceive", &["ambo-model", "ambo-blobs"]),
@@ -20,6 +20,7 @@ const MAY_KNOW: [(&str, &[&str]); 24] = [
     ("ambo-rendezvous", &["ambo-scheduler"]),
     ("ambo-router", &["ambo-model"]),
     ("ambo-logs", &["ambo-model"]),
+    ("ambo-metrics", &["ambo-model"]),
     ("ambo-store", &[]),
     ("ambo-store-etcd", &["ambo-model", "ambo-store"]),
     ("ambo-backup", &["ambo-model", "ambo-store", "ambo-blobs", "ambo-registry"]),

@@ -28,6 +28,9 @@ pub(crate) struct TokensCreate {
     /// The only app that it is good for: to push, deploy and run it, as continuous integration does
     #[arg(long, value_name = "APP")]
     pub(crate) deploy: Option<String>,
+    /// Only look, at apps and at what is measured; for monitoring
+    #[arg(long, conflicts_with = "deploy")]
+    pub(crate) read: bool,
 }
 
 /// Arguments of `tokens revoke`.

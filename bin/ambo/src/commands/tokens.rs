@@ -48,9 +48,9 @@ fn cells(token: &Authorization, now: Timestamp) -> Vec<String> {
 
 async fn create(context: &Context, args: TokensCreate) -> Outcome {
     let create = AuthorizationCreate {
-        description: args.description,
+        description: args.description.clone(),
         expires_in: args.expires_in.map(|days| u64::from(days) * DAY_SECONDS),
-        scope: Some(vec![args.deploy.map_or_else(|| "global".to_owned(), |app| format!("deploy:{app}"))]),
+        scope: Some(vec![scope(&args)]),
     };
     let token = context.client()?.token_create(&create).await?;
     if context.printer.is_json() {
@@ -59,6 +59,14 @@ async fn create(context: &Context, args: TokensCreate) -> Outcome {
     let access = token.access_token.ok_or_else(|| Failure::failed("the server gave no token"))?;
     context.printer.note(format!("Created token {}. It is shown this once:", token.id))?;
     context.printer.data(access.token.reveal())
+}
+
+fn scope(args: &TokensCreate) -> String {
+    match &args.deploy {
+        Some(app) => format!("deploy:{app}"),
+        None if args.read => "read".to_owned(),
+        None => "global".to_owned(),
+    }
 }
 
 async fn revoke(context: &Context, args: TokensRevoke) -> Outcome {

@@ -1,10 +1,12 @@
-//! An agent: it owns its node's public sockets and opens its engine to controllers.
+//! An agent: it owns its node's public sockets, opens its engine to controllers and tells them what the node measures.
 //!
 //! Users' connections it leaves to the router, to which it gives the sockets. Connections to the API, git, the rendezvous and
 //! the registry it passes to whoever leads.
 
 mod engine;
+mod metrics;
 mod relay;
+mod services;
 mod sockets;
 
 use std::sync::Arc;
@@ -47,8 +49,8 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     ] {
         parts.spawn(relay.clone().clients(from_std(listener)?, service));
     }
-    let engine = Arc::new(engine::EngineService::new(&settings)?);
-    parts.spawn(LinkServer::new(link, identity).run(engine, stop.clone()));
+    let services = Arc::new(services::AgentServices::new(&settings, &meeting)?);
+    parts.spawn(LinkServer::new(link, identity).run(services, stop.clone()));
     tracing::info!(api = %settings.listen_api, link = %settings.listen_agent, "agent of node {} serves", settings.node);
     notify::ready();
     tokio::select! {

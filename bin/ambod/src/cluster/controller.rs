@@ -13,6 +13,7 @@ mod hub_routes;
 mod joiners;
 mod membership;
 mod nodes;
+mod samples;
 mod services;
 mod swarm;
 

@@ -36,6 +36,11 @@ impl Meeting {
         self.0.join("nodes.sock")
     }
 
+    /// The router's: what it has counted, for the agent.
+    pub(crate) fn counts(&self) -> PathBuf {
+        self.0.join("counts.sock")
+    }
+
     /// The router's: connections to instances, for the controller on the same node.
     pub(crate) fn dial(&self) -> PathBuf {
         self.0.join("dial.sock")

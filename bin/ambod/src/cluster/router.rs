@@ -2,6 +2,7 @@
 //! so that it serves when nobody leads and when it is started anew.
 
 mod certificates;
+mod counts;
 mod dial;
 mod follow;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambo_link::routing::Backlog;
+use ambo_metrics::RequestCounts;
 use ambo_router::{Listeners, LogLines, Router, RouterSettings};
 use anyhow::{Context, bail};
 use tokio::net::UnixStream;
@@ -18,6 +20,7 @@ use tokio::task::JoinSet;
 use self::follow::Followed;
 use super::meeting::{self, Meeting};
 use super::sockets;
+use crate::metrics::CountedLines;
 use crate::notify;
 use crate::running::RunningRouter;
 use crate::settings::Settings;
@@ -37,11 +40,13 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     };
     let copies = listeners.try_clone().context("copy the sockets")?;
     let backlog = Arc::new(Backlog::default());
-    let router = router(&settings, listeners, backlog.clone());
+    let counts = Arc::new(RequestCounts::default());
+    let router = router(&settings, listeners, backlog.clone(), counts.clone());
     let followed = Followed::new(router.handle(), data.join("certificates.json"));
     followed.certificates_load();
     let mut parts = JoinSet::new();
     parts.spawn(dial::serve(meeting::listen(&meeting.dial())?));
+    parts.spawn(counts::serve(meeting::listen(&meeting.counts())?, router.handle(), counts));
     parts.spawn(follow::follow_leader(meeting.leader(), Arc::new(followed), backlog));
     let keeping = tokio::spawn(sockets_keep(meeting, copies));
     let mut router = RunningRouter::start(router);
@@ -61,7 +66,7 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn router(settings: &Settings, listeners: Listeners, backlog: Arc<Backlog>) -> Router {
+fn router(settings: &Settings, listeners: Listeners, backlog: Arc<Backlog>, counts: Arc<RequestCounts>) -> Router {
     let router_settings = RouterSettings {
         worker_count: listeners.http.len(),
         first_byte_timeout: Duration::from_secs(u64::from(settings.response_seconds.max(1))),
@@ -69,7 +74,8 @@ fn router(settings: &Settings, listeners: Listeners, backlog: Arc<Backlog>) -> R
         table_path: Some(Path::new(&settings.data).join("routes.json")),
         ..RouterSettings::default()
     };
-    let access = Arc::new(LogLines(Arc::new(move |line| backlog.add(line))));
+    let lines = LogLines(Arc::new(move |line| backlog.add(line)));
+    let access = Arc::new(CountedLines { lines, counts });
     Router::with_listeners(router_settings, listeners, access, None)
 }
 

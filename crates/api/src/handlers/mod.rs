@@ -29,6 +29,7 @@ pub(crate) mod limits;
 pub(crate) mod log_drains;
 pub(crate) mod log_sessions;
 pub(crate) mod log_stream;
+pub(crate) mod metrics;
 pub(crate) mod pipeline_couplings;
 pub(crate) mod pipeline_promotions;
 pub(crate) mod pipelines;

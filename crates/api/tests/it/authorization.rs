@@ -116,6 +116,8 @@ enum Who {
     Collaborator,
     Owner,
     Administrator,
+    /// The administrator's token, which only reads.
+    AdministratorsReadToken,
     /// The owner's token, which only reads.
     ReadToken,
     /// The owner's token for this app.
@@ -126,12 +128,13 @@ enum Who {
     ExpiredToken,
 }
 
-const WHO: [Who; 9] = [
+const WHO: [Who; 10] = [
     Who::Nobody,
     Who::Stranger,
     Who::Collaborator,
     Who::Owner,
     Who::Administrator,
+    Who::AdministratorsReadToken,
     Who::ReadToken,
     Who::DeployToken,
     Who::AnotherAppsDeployToken,
@@ -174,6 +177,7 @@ impl Cast {
             Who::Collaborator => (&self.collaborator, TokenScope::Global),
             Who::Owner => (&self.owner, TokenScope::Global),
             Who::Administrator => (&self.administrator, TokenScope::Global),
+            Who::AdministratorsReadToken => (&self.administrator, TokenScope::Read),
             Who::ReadToken => (&self.owner, TokenScope::Read),
             Who::DeployToken => (&self.owner, TokenScope::Deploy(app.id)),
             Who::AnotherAppsDeployToken => (&self.owner, TokenScope::Deploy(other)),
@@ -212,11 +216,13 @@ fn expected(route: &Route, who: Who) -> Option<u16> {
         (Access::Token, _) => 0,
         (
             Access::Password | Access::Account | Access::Administrator,
-            Who::ReadToken | Who::DeployToken | Who::AnotherAppsDeployToken,
+            Who::AdministratorsReadToken | Who::ReadToken | Who::DeployToken | Who::AnotherAppsDeployToken,
         ) => 403,
+        (Access::AdministratorToRead, Who::Administrator | Who::AdministratorsReadToken) => 0,
+        (Access::AdministratorToRead, _) => 403,
         (Access::Administrator, Who::Stranger | Who::Collaborator | Who::Owner) => 403,
         (Access::App(_), Who::Stranger | Who::AnotherAppsDeployToken) => 404,
-        (Access::App(Permission::Deploy | Permission::Manage), Who::ReadToken) => 403,
+        (Access::App(Permission::Deploy | Permission::Manage), Who::AdministratorsReadToken | Who::ReadToken) => 403,
         (Access::App(Permission::Manage), Who::Collaborator | Who::DeployToken) => 403,
         _ => 0,
     };

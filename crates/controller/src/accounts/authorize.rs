@@ -97,6 +97,21 @@ impl Caller {
     /// `Forbidden` for everybody else.
     pub fn require_administrator(&self) -> Result<(), AccountError> {
         self.require_global()?;
+        self.require_administrators_account()
+    }
+
+    /// Demands an administrator, whose token need not be good for more than looking.
+    ///
+    /// # Errors
+    /// `Forbidden` for everybody else.
+    pub fn require_administrator_to_read(&self) -> Result<(), AccountError> {
+        if self.scope != TokenScope::Read {
+            self.require_global()?;
+        }
+        self.require_administrators_account()
+    }
+
+    fn require_administrators_account(&self) -> Result<(), AccountError> {
         match self.role {
             Role::Administrator => Ok(()),
             Role::Member => Err(AccountError::Forbidden("only an administrator may do this".to_owned())),

@@ -14,6 +14,7 @@ use crate::controller::Controller;
 use crate::error::{ControllerError, chain};
 use crate::keys;
 use crate::records::list;
+use crate::tally::Tally;
 
 /// How long until the next look without a nudge.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -61,6 +62,7 @@ impl Controller {
         serving.retain(|id, _| apps.contains_key(id));
         let mut unreadable: BTreeSet<AppId> = BTreeSet::new();
         let mut short: Vec<(App, Wanted)> = Vec::new();
+        let mut tally = Tally::default();
         for app in apps.values() {
             let all = match self.app_wanted(app, serving).await {
                 Ok(all) => all,
@@ -70,6 +72,7 @@ impl Controller {
                     continue;
                 }
             };
+            tally.app_add(app, &all);
             for wanted in all {
                 kept.insert(wanted.workload.clone());
                 let instances = observed.get(&wanted.workload).map(Vec::as_slice).unwrap_or_default();
@@ -79,6 +82,7 @@ impl Controller {
                 }
             }
         }
+        self.tally_end(tally, observed.values().flatten());
         kept.extend(observed.keys().filter(|workload| unreadable.contains(&workload.app)).cloned());
         let healed = stream::iter(short).map(|(app, wanted)| self.workload_heal(app, wanted));
         healed.buffer_unordered(HEALED_AT_ONCE).collect::<()>().await;

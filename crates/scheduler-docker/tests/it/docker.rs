@@ -9,7 +9,8 @@ use ambo_engine_docker::{DockerSettings, Engine, EngineAddress};
 use ambo_model::{ByteSize, Command, CpuShare, Instance, InstanceState, Limits};
 use ambo_scheduler::contract::ContractFixture;
 use ambo_scheduler::{AttachedOutput, ExecSpec, Scheduler, SchedulerError};
-use ambo_scheduler_docker::{DockerScheduler, DockerSchedulerSettings};
+use ambo_scheduler_docker::labels::Identity;
+use ambo_scheduler_docker::{DockerScheduler, DockerSchedulerSettings, instances_usage};
 use futures::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -43,6 +44,28 @@ async fn exec(fixture: &DockerFixture, instance: &Instance, line: &str) -> (Stri
     });
     let text = String::from_utf8_lossy(&pieces.collect::<Vec<_>>().concat()).into_owned();
     (text, attached.control.exit_code().await.unwrap())
+}
+
+#[tokio::test]
+async fn what_instances_use_is_measured_each_platforms_for_itself() {
+    let (ours, theirs) = (DockerFixture::new().await, DockerFixture::new().await);
+    let line = "python3 -c 'import time; held = bytearray(40 << 20); time.sleep(1e6)'";
+    let mut spec = ours.spec(Command::Shell(line.to_owned()), 1);
+    spec.limits = Limits { memory: Some(ByteSize::mib(128)), ..Limits::default() };
+    let instance = ours.started(&spec).await.remove(0);
+    let engine = Engine::connect(DockerSettings::from_environment().unwrap()).unwrap();
+    let measure = async |platform: &str| instances_usage(&engine, platform, Identity::from_labels).await.unwrap();
+    let usage = ours
+        .wait_until("the memory to be held", async || {
+            let mut all = measure(ours.platform()).await;
+            assert_eq!(all.len(), 1);
+            all.pop().filter(|usage| usage.memory > ByteSize::mib(40))
+        })
+        .await;
+    assert_eq!((&usage.id, &usage.workload, usage.name()), (&instance.id, &spec.id, "web.1".to_owned()));
+    assert!(usage.memory < usage.memory_max && usage.memory_max == ByteSize::mib(128), "{usage:?}");
+    assert!(usage.cpu > Duration::ZERO, "{usage:?}");
+    assert_eq!(measure(theirs.platform()).await, []);
 }
 
 #[tokio::test]

@@ -44,6 +44,10 @@ impl DockerFixture {
         Self { scheduler: DockerScheduler::new(engine, settings), docker, platform }
     }
 
+    pub(crate) fn platform(&self) -> &str {
+        &self.platform
+    }
+
     pub(crate) fn spec(&self, command: Command, count: u32) -> WorkloadSpec {
         let process = ProcessType::web();
         WorkloadSpec {

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use ambo_engine_docker::EngineAddress;
-use ambo_link::{Accepted, Refusal, Service, Services};
+use ambo_link::{Accepted, Refusal};
 use anyhow::bail;
-use async_trait::async_trait;
 use tokio::net::UnixStream;
 
 use crate::one_machine::engine_settings;
@@ -24,14 +23,8 @@ impl EngineService {
             }
         }
     }
-}
 
-#[async_trait]
-impl Services for EngineService {
-    async fn serve(&self, accepted: Accepted) {
-        if accepted.opening.service != Service::Engine || accepted.peer.role != ambo_link::Role::Controller {
-            return accepted.refuse(Refusal::Forbidden).await;
-        }
+    pub(super) async fn serve(&self, accepted: Accepted) {
         let mut engine = match UnixStream::connect(&self.0).await {
             Ok(engine) => engine,
             Err(error) => {

@@ -41,6 +41,11 @@ impl ClusterEngines {
         &self.local
     }
 
+    /// The way to other nodes' agents.
+    pub(super) fn client(&self) -> &LinkClient {
+        &self.client
+    }
+
     /// Whether it is this node.
     pub(super) fn is_local(&self, node: &SwarmNode) -> bool {
         node.id == self.node

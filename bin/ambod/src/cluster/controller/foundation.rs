@@ -17,6 +17,7 @@ use super::hub_routes::HubRoutes;
 use super::joiners::RouterJoiners;
 use super::membership::Membership;
 use super::nodes::{SwarmLabels, SwarmNodes};
+use super::samples::ClusterSamples;
 use crate::certificate::PlatformCertificate;
 use crate::cluster::enrolment;
 use crate::cluster::meeting::Meeting;
@@ -57,6 +58,12 @@ pub(super) async fn lay(grounds: &Grounds, led: Led) -> anyhow::Result<Laid> {
     let scheduler =
         super::swarm::scheduler(settings, data, engines, joiners.clone(), &registry_login, led.term).await?;
     let scheduler = Arc::new(scheduler);
+    let samples = ClusterSamples {
+        client: engines.client().clone(),
+        agent_port: settings.listen_agent.port(),
+        platform: data.platform_id()?,
+        nodes: nodes.subscribe(),
+    };
     let foundation = Foundation {
         store: Arc::new(FencedStore::new(store.clone(), led.fence)),
         scheduler: scheduler.clone(),
@@ -65,6 +72,7 @@ pub(super) async fn lay(grounds: &Grounds, led: Led) -> anyhow::Result<Laid> {
         dialer: Arc::new(RouterDialer(Meeting::at(&settings.run).dial())),
         blobs: crate::blobs::open(settings, path)?,
         logs: led.logs,
+        node_samples: Arc::new(samples),
         node_labels: Some(Arc::new(SwarmLabels(scheduler))),
         registry_login,
         certificate,

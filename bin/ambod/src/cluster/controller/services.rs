@@ -55,7 +55,7 @@ impl ControllerServices {
             Service::Ssh => Some(addresses.ssh),
             Service::Registry => Some(addresses.registry),
             Service::Rendezvous => Some(addresses.rendezvous),
-            Service::Routes | Service::Nodes | Service::Logs | Service::Engine => None,
+            Service::Routes | Service::Nodes | Service::Logs | Service::Engine | Service::Metrics => None,
         }
     }
 
