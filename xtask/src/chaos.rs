@@ -4,14 +4,15 @@
 //! after the last fault every app must have its release, its config and its count again.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ambo_lab::platform::{self, DOMAIN};
-use ambo_lab::{Lab, Node};
+use ambo_lab::Node;
+use ambo_lab::platform::DOMAIN;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
+
+use crate::trial::{Trial, done, host_of, say, wait};
 
 /// How long after the last fault everything must be right again.
 const RECOVERY: Duration = Duration::from_secs(60);
@@ -65,9 +66,8 @@ pub(crate) fn chaos(words: &[String]) -> anyhow::Result<()> {
 }
 
 struct Run {
-    lab: Lab,
+    trial: Trial,
     random: Random,
-    env: BTreeMap<String, String>,
     /// The last acknowledged value of each app's variable, and whether a later one was tried without an answer.
     acknowledged: BTreeMap<String, (u64, Vec<u64>)>,
     load: Vec<Child>,
@@ -76,14 +76,13 @@ struct Run {
 
 impl Run {
     fn begin(seed: u64) -> anyhow::Result<Self> {
-        let lab = Lab::open("cluster").context("bring a cluster up first: `cargo xtask cluster up --disk 3072`")?;
-        let env = env()?;
-        let mut run =
-            Self { lab, random: Random(seed), env, acknowledged: BTreeMap::new(), load: Vec::new(), refused: 0 };
+        let trial = Trial::open()?;
+        let mut run = Self { trial, random: Random(seed), acknowledged: BTreeMap::new(), load: Vec::new(), refused: 0 };
         for app in ["chaos-a", "chaos-b", "chaos-c"] {
-            run.app(app)?;
+            run.trial.app(app, COUNT)?;
+            run.acknowledged.insert(app.to_owned(), (0, Vec::new()));
         }
-        for node in run.lab.nodes() {
+        for node in run.trial.lab.nodes() {
             let (url, host) = (format!("http://{}/", node.address()), format!("Host: chaos-a.{DOMAIN}"));
             let wrk = ["-t1", "-c4", "-d86400s", "--timeout", "20s", "-H", &host, &url];
             run.load.push(Command::new("wrk").args(wrk).stdout(Stdio::piped()).spawn().context("start wrk")?);
@@ -91,57 +90,32 @@ impl Run {
         Ok(run)
     }
 
-    fn app(&mut self, app: &str) -> anyhow::Result<()> {
-        let work = std::env::temp_dir().join(format!("ambo-{app}-{}", std::process::id()));
-        let _ = self.ambo(&["apps", "destroy", "--app", app, "--confirm", app]);
-        self.ambo(&["create", app, "--no-remote"])?;
-        let example = platform::project(env!("CARGO_MANIFEST_DIR")).join("examples/hello-python");
-        done(Command::new("cp").arg("-r").arg(example).arg(&work))?;
-        let remote = format!("http://ambo:{}@{}/{app}.git", self.env["AMBO_API_KEY"], self.authority());
-        for words in [
-            vec!["init", "-q", "-b", "main"],
-            vec!["add", "-A"],
-            vec!["-c", "user.name=chaos", "-c", "user.email=chaos@example.com", "commit", "-q", "-m", "chaos"],
-            vec!["push", "-q", &remote, "main"],
-        ] {
-            done(Command::new("git").current_dir(&work).args(words).stderr(Stdio::null()))?;
-        }
-        std::fs::remove_dir_all(&work)?;
-        self.ambo(&["ps", "scale", &format!("web={COUNT}"), "-a", app])?;
-        self.acknowledged.insert(app.to_owned(), (0, Vec::new()));
-        Ok(())
-    }
-
-    fn authority(&self) -> String {
-        self.env["AMBO_HOST"].trim_start_matches("http://").to_owned()
-    }
-
     /// A fault, a change while it lasts, and the end of the fault.
     fn round(&mut self, number: u64) -> anyhow::Result<()> {
         let fault = FAULTS[self.random.below(FAULTS.len())];
-        let (victim, other) = (self.random.below(self.lab.nodes().len()), self.random.below(2));
+        let (victim, other) = (self.random.below(self.trial.lab.nodes().len()), self.random.below(2));
         let duration = Duration::from_secs(1 + self.random.below(FAULT_SECONDS_MAX as usize) as u64);
-        let names: Vec<&str> = self.lab.nodes().iter().map(Node::name).collect();
+        let names: Vec<&str> = self.trial.lab.nodes().iter().map(Node::name).collect();
         say(&format!("{number}: {fault:?} {} for {} s", names[victim], duration.as_secs()))?;
-        let nodes = self.lab.nodes();
+        let nodes = self.trial.lab.nodes();
         let (node, second) = (&nodes[victim], &nodes[(victim + 1 + other) % nodes.len()]);
         match fault {
             Fault::KillNode => node.kill(),
             Fault::KillController => component_kill(node, "controller"),
             Fault::KillEtcd => component_kill(node, "etcd"),
-            Fault::Partition => self.lab.partition(node, second)?,
+            Fault::Partition => self.trial.lab.partition(node, second)?,
             Fault::Blip => node.disconnect()?,
             Fault::Pause => node.pause(),
             Fault::DiskFull => node.disk_fill()?,
             Fault::DiskSlow => node.disk_slow()?,
         }
         let until = Instant::now() + duration;
-        let change = self.change_begin(number, &nodes[(victim + 1) % nodes.len()].address())?;
+        let change = self.change_begin(number, &host_of(&nodes[(victim + 1) % nodes.len()]))?;
         wait(until.saturating_duration_since(Instant::now()));
-        let node = &self.lab.nodes()[victim];
+        let node = &self.trial.lab.nodes()[victim];
         match fault {
             Fault::KillNode => node.start()?,
-            Fault::Partition | Fault::Blip => self.lab.heal(),
+            Fault::Partition | Fault::Blip => self.trial.lab.heal(),
             Fault::Pause => node.resume(),
             Fault::DiskFull => node.disk_free()?,
             Fault::DiskSlow => node.disk_hasten()?,
@@ -153,11 +127,10 @@ impl Run {
     }
 
     /// Begins to change an app's config.
-    fn change_begin(&mut self, number: u64, address: &str) -> anyhow::Result<(String, Child)> {
+    fn change_begin(&mut self, number: u64, host: &str) -> anyhow::Result<(String, Child)> {
         let apps: Vec<String> = self.acknowledged.keys().cloned().collect();
         let app = apps[self.random.below(apps.len())].clone();
-        let host = format!("http://{address}:7080");
-        let mut command = self.command(&host, &["config", "set", &format!("CHAOS={number}"), "-a", &app]);
+        let mut command = self.trial.command(host, &["config", "set", &format!("CHAOS={number}"), "-a", &app]);
         Ok((app, command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?))
     }
 
@@ -188,14 +161,12 @@ impl Run {
     /// Whether every app is as it was acknowledged.
     fn look(&self) -> anyhow::Result<()> {
         for (app, (last, unclear)) in &self.acknowledged {
-            let config = self.ambo(&["config", "-a", app, "--json"])?;
+            let config = self.trial.ambo(&["config", "-a", app, "--json"])?;
             let config: Value = serde_json::from_str(&config)?;
             let found: u64 = config["CHAOS"].as_str().and_then(|value| value.parse().ok()).unwrap_or(0);
             ensure!(found == *last || unclear.contains(&found), "{app} has CHAOS={found}, but {last} was acknowledged");
-            let rows = self.ambo(&["ps", "-a", app, "--json"])?;
-            let rows: Vec<Value> = serde_json::from_str(&rows)?;
-            let releases = self.ambo(&["releases", "-a", app, "--json"])?;
-            let releases: Vec<Value> = serde_json::from_str(&releases)?;
+            let rows = self.trial.rows(self.trial.host(), &["ps", "-a", app])?;
+            let releases = self.trial.rows(self.trial.host(), &["releases", "-a", app])?;
             let current = releases.iter().find(|release| release["current"] == true);
             let current = current.and_then(|release| release["version"].as_u64());
             let up = rows.iter().filter(|row| row["state"] == "up" && row["release"].as_u64() == current).count();
@@ -213,18 +184,6 @@ impl Run {
         }
         say(&format!("No acknowledged write was lost; {} were refused while something was broken.", self.refused))
     }
-
-    fn ambo(&self, words: &[&str]) -> anyhow::Result<String> {
-        let output = self.command(&self.env["AMBO_HOST"], words).output()?;
-        ensure!(output.status.success(), "ambo {words:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    fn command(&self, host: &str, words: &[&str]) -> Command {
-        let mut command = Command::new(platform::project(env!("CARGO_MANIFEST_DIR")).join("target/debug/ambo"));
-        command.args(words).envs(&self.env).env("AMBO_HOST", host).stdin(Stdio::null());
-        command
-    }
 }
 
 impl Drop for Run {
@@ -235,16 +194,6 @@ impl Drop for Run {
     }
 }
 
-/// What `cluster up` has written.
-fn env() -> anyhow::Result<BTreeMap<String, String>> {
-    let text = std::fs::read_to_string("target/cluster/env").context("bring a cluster up first")?;
-    let line = |line: &str| {
-        let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
-        Some((name.to_owned(), value.trim_matches('\'').to_owned()))
-    };
-    Ok(text.lines().filter_map(line).collect())
-}
-
 /// Kills a component's process; its engine starts it again.
 fn component_kill(node: &Node, name: &str) {
     let filter = format!("label=ambo.component={name}");
@@ -253,21 +202,6 @@ fn component_kill(node: &Node, name: &str) {
     {
         let _ = node.docker(&["kill", "--signal", "KILL", id]);
     }
-}
-
-fn done(command: &mut Command) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("run {command:?}"))?;
-    ensure!(status.success(), "{command:?} failed");
-    Ok(())
-}
-
-#[allow(clippy::disallowed_methods, reason = "a fault lasts for as long as the seed says")]
-fn wait(duration: Duration) {
-    std::thread::sleep(duration);
-}
-
-fn say(line: &str) -> anyhow::Result<()> {
-    Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
 /// Numbers from a seed (SplitMix64).

@@ -3,7 +3,9 @@
 
 mod chaos;
 mod cluster;
+mod failover;
 mod tidy;
+mod trial;
 
 use anyhow::bail;
 
@@ -13,6 +15,7 @@ fn main() -> anyhow::Result<()> {
         Some((verb, [])) if verb == "tidy" => tidy::tidy(),
         Some((verb, rest)) if verb == "cluster" => cluster::cluster(rest),
         Some((verb, rest)) if verb == "chaos" => chaos::chaos(rest),
-        _ => bail!("usage: cargo xtask tidy | cluster … | chaos …"),
+        Some((verb, rest)) if verb == "failover" => failover::failover(rest),
+        _ => bail!("usage: cargo xtask tidy | cluster … | chaos … | failover …"),
     }
 }
