@@ -1,4 +1,5 @@
-//! Files that are written whole or not at all, and readable by their owner only.
+//! Files that are written whole or not at all, and readable by their owner only. Two terminals may write one at once, so each
+//! begins it under a name of its own, which the server's `ambo-atomic-file` need not.
 
 use std::io::{self, Write as _};
 use std::path::Path;

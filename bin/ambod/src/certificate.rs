@@ -21,7 +21,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_util::sync::CancellationToken;
 
-use self::authority::Authority;
+use self::authority::AuthorityFiles;
 use crate::data::Data;
 use crate::settings::Settings;
 
@@ -50,7 +50,7 @@ pub(crate) struct PlatformCertificate {
 #[derive(Debug)]
 enum Source {
     Files { chain: PathBuf, key: PathBuf },
-    Authority(Authority),
+    Authority(AuthorityFiles),
 }
 
 impl Source {
@@ -80,7 +80,7 @@ impl PlatformCertificate {
     /// Reads or issues the certificate.
     pub(crate) fn open(settings: &Settings, data: &Data) -> anyhow::Result<Self> {
         let source = match (settings.tls_certificate.as_str(), settings.tls_key.as_str()) {
-            ("", "") => Source::Authority(Authority::open(settings, data)?),
+            ("", "") => Source::Authority(AuthorityFiles::open(settings, data)?),
             ("", _) | (_, "") => {
                 bail!("the settings `tls-certificate` and `tls-key` belong together: give both or none")
             }

@@ -12,8 +12,6 @@ use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
 use uuid::Uuid;
 
-use crate::atomic_file;
-
 /// How long a successor waits for its predecessor to let go.
 const PREDECESSOR_WAIT: Duration = Duration::from_secs(90);
 /// Pause between two tries.
@@ -78,7 +76,7 @@ impl Data {
             _ => {
                 let id = Uuid::new_v4().to_string();
                 // Were it lost in a power cut, we would not know our own instances any more.
-                atomic_file::write(&path, id.as_bytes(), 0o600).context("write the platform's id")?;
+                ambo_atomic_file::write_private(&path, id.as_bytes()).context("write the platform's id")?;
                 Ok(id)
             }
         }

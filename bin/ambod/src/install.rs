@@ -7,7 +7,6 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::atomic_file;
 use crate::settings::Settings;
 
 const UNIT: &str = include_str!("install/ambod.service");
@@ -91,9 +90,9 @@ fn apply(step: &Step) -> anyhow::Result<()> {
         Step::Directory { path, mode } => {
             fs::create_dir_all(path).and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(*mode)))
         }
-        Step::Program { from } => atomic_file::write(Path::new(PROGRAM), &fs::read(from)?, 0o755),
+        Step::Program { from } => ambo_atomic_file::write(Path::new(PROGRAM), &fs::read(from)?, 0o755),
         Step::File { path, keep: true, .. } if path.exists() => Ok(()),
-        Step::File { path, text, .. } => atomic_file::write(path, text.as_bytes(), 0o644),
+        Step::File { path, text, .. } => ambo_atomic_file::write(path, text.as_bytes(), 0o644),
         Step::Run(words) => {
             let status = Command::new(words[0]).args(&words[1..]).status().with_context(|| step.to_string())?;
             return if status.success() { Ok(()) } else { bail!("{step} failed: {status}") };

@@ -5,7 +5,6 @@
 
 mod access;
 mod adapters;
-mod atomic_file;
 mod backup;
 mod blobs;
 mod certificate;

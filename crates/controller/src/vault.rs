@@ -1,8 +1,6 @@
 //! Encryption of what must not lie readable in the store: config and private keys.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use ambo_model::{AppId, Config, ReleaseVersion, Secret};
@@ -89,7 +87,9 @@ impl Vault {
             Ok(key) => Self::with_key(&Secret::new(key)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let key = Self::new_key();
-                key_write(path, &key).map_err(failed)?;
+                // On the disk before anything is sealed with it: half a key, or one that a power cut took back, would keep
+                // the platform from starting, or its configs from ever being read.
+                ambo_atomic_file::write_private(path, key.reveal().as_bytes()).map_err(failed)?;
                 Self::with_key(&key)
             }
             Err(error) => Err(failed(error)),
@@ -167,21 +167,6 @@ impl Vault {
 
 fn associated_data(app: AppId, version: ReleaseVersion) -> String {
     format!("{app}/config/{version}")
-}
-
-/// Whole and on the disk before anything is sealed with it, or not at all: half a key, or one that a power cut took back,
-/// would keep the platform from starting, or its configs from ever being read.
-fn key_write(path: &Path, key: &Secret) -> std::io::Result<()> {
-    let new = path.with_extension("key.new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(key.reveal().as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    path.parent().map_or(Ok(()), |directory| fs::File::open(directory)?.sync_all())
 }
 
 #[cfg(test)]

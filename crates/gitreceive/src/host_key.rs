@@ -1,7 +1,7 @@
 //! The SSH server's own keys: made once, kept in files that nobody else may read.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -88,19 +88,10 @@ fn key_make(path: &Path, algorithm: Algorithm) -> Result<PrivateKey, HostKeyErro
     let malformed = |source| HostKeyError::Malformed { path: path.to_owned(), source };
     let key = PrivateKey::random(&mut safe_rng(), algorithm).map_err(malformed)?;
     let text = key.to_openssh(LineEnding::LF).map_err(malformed)?;
-    file_write(path, text.as_bytes()).map_err(|source| HostKeyError::File { path: path.to_owned(), source })?;
+    ambo_atomic_file::write_private(path, text.as_bytes())
+        .map_err(|source| HostKeyError::File { path: path.to_owned(), source })?;
     tracing::info!(path = %path.display(), fingerprint = %key.fingerprint(Default::default()), "made an SSH host key");
     Ok(key)
-}
-
-/// Writes a file of mode 0600 that is there whole or not at all.
-fn file_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o600)).tempfile_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    fs::File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

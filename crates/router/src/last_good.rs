@@ -1,7 +1,7 @@
 //! The last good table on disk, so that the router serves before the control plane is up.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,8 @@ const GATHER: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_secs(5);
 /// The form of the file.
 const FORM: u32 = 1;
+/// Its mode: there is no secret in it.
+const FILE_MODE: u32 = 0o644;
 
 #[derive(Serialize, Deserialize)]
 struct Saved<T> {
@@ -84,12 +86,7 @@ fn table_save(path: &Path, table: &RouteTable) -> io::Result<()> {
     let bytes = serde_json::to_vec(&Saved { form: FORM, table })?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let draft = path.with_extension("new");
-    let mut file = File::create(&draft)?;
-    file.write_all(&bytes)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    File::open(folder)?.sync_all()
+    ambo_atomic_file::write(path, &bytes, FILE_MODE)
 }
 
 #[cfg(test)]

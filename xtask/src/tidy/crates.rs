@@ -6,10 +6,11 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// A crate and those of ours that it may know. Development dependencies are free.
-const MAY_KNOW: [(&str, &[&str]); 25] = [
+const MAY_KNOW: [(&str, &[&str]); 26] = [
     ("ambo-model", &[]),
+    ("ambo-atomic-file", &[]),
     ("ambo-blobs", &["ambo-model"]),
-    ("ambo-gitreceive", &["ambo-model", "ambo-blobs"]),
+    ("ambo-gitreceive", &["ambo-model", "ambo-atomic-file", "ambo-blobs"]),
     ("ambo-builder", &["ambo-model", "ambo-engine-docker"]),
     ("ambo-registry", &["ambo-model", "ambo-blobs"]),
     ("ambo-release", &["ambo-model"]),
@@ -18,17 +19,26 @@ const MAY_KNOW: [(&str, &[&str]); 25] = [
     ("ambo-scheduler-docker", &["ambo-model", "ambo-scheduler", "ambo-engine-docker"]),
     ("ambo-scheduler-swarm", &["ambo-model", "ambo-scheduler", "ambo-engine-docker", "ambo-scheduler-docker"]),
     ("ambo-rendezvous", &["ambo-scheduler"]),
-    ("ambo-router", &["ambo-model"]),
+    ("ambo-router", &["ambo-model", "ambo-atomic-file"]),
     ("ambo-logs", &["ambo-model"]),
     ("ambo-metrics", &["ambo-model"]),
     ("ambo-store", &[]),
     ("ambo-store-etcd", &["ambo-model", "ambo-store"]),
-    ("ambo-backup", &["ambo-model", "ambo-store", "ambo-blobs", "ambo-registry"]),
+    ("ambo-backup", &["ambo-model", "ambo-atomic-file", "ambo-store", "ambo-blobs", "ambo-registry"]),
     ("ambo-link", &["ambo-model"]),
     ("ambo-dns", &["ambo-model"]),
     (
         "ambo-controller",
-        &["ambo-model", "ambo-store", "ambo-gitreceive", "ambo-builder", "ambo-release", "ambo-scheduler", "ambo-logs"],
+        &[
+            "ambo-model",
+            "ambo-atomic-file",
+            "ambo-store",
+            "ambo-gitreceive",
+            "ambo-builder",
+            "ambo-release",
+            "ambo-scheduler",
+            "ambo-logs",
+        ],
     ),
     ("ambo-api-types", &[]),
     (
@@ -44,7 +54,7 @@ const MAY_KNOW: [(&str, &[&str]); 25] = [
         ],
     ),
     ("ambo-client", &["ambo-api-types"]),
-    ("ambo-operator", &["ambo-model", "ambo-engine-docker", "ambo-link"]),
+    ("ambo-operator", &["ambo-model", "ambo-atomic-file", "ambo-engine-docker", "ambo-link"]),
     ("ambo", &["ambo-api-types", "ambo-client", "ambo-operator"]),
 ];
 

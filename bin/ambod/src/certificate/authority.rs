@@ -1,25 +1,17 @@
 //! The platform's own certificate authority, for machines to whose names nobody else has issued a certificate.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ambo_link::Authority;
 use ambo_model::{Secret, Timestamp};
 use anyhow::Context;
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    date_time_ymd,
-};
 
 use super::Pem;
 use crate::data::Data;
 use crate::settings::Settings;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// From and until when the root is good, in years: clients are told once.
-const ROOT_YEARS: (i32, i32) = (2025, 2050);
 /// How long what it issues is good; the longest that browsers take is 398 days.
 const LIFE: Duration = Duration::from_secs(397 * 24 * 60 * 60);
 /// How long before its end a certificate is replaced.
@@ -27,43 +19,39 @@ const RENEWAL: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
 /// The authority with what it has issued, below the data directory.
 #[derive(Debug)]
-pub(super) struct Authority {
+pub(super) struct AuthorityFiles {
     directory: PathBuf,
     names: Vec<String>,
-    /// Tells the roots of different platforms apart.
-    platform: String,
-    root: String,
-    key: Secret,
+    authority: Authority,
 }
 
-impl Authority {
+impl AuthorityFiles {
     /// Reads the authority, or makes it.
     pub(super) fn open(settings: &Settings, data: &Data) -> anyhow::Result<Self> {
-        Self::at(&data.path().join("tls"), data.platform_id()?, names(settings))
+        Self::at(&data.path().join("tls"), &data.platform_id()?, names(settings))
     }
 
-    fn at(directory: &Path, platform: String, names: Vec<String>) -> anyhow::Result<Self> {
+    fn at(directory: &Path, platform: &str, names: Vec<String>) -> anyhow::Result<Self> {
         fs::create_dir_all(directory).context("keep the platform's certificate authority")?;
         let (root_path, key_path) = (directory.join("ca.crt"), directory.join("ca.key"));
         let known = fs::read_to_string(&root_path).and_then(|root| Ok((root, fs::read_to_string(&key_path)?)));
-        let (root, key) = match known {
-            Ok(known) => known,
+        let authority = match known {
+            Ok((root, key)) => Authority::known(platform, root, Secret::new(key)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let key = KeyPair::generate().context("make a key")?;
-                let root = root_params(&platform)?.self_signed(&key).context("make a certificate authority")?.pem();
+                let authority = Authority::generate(platform).context("make a certificate authority")?;
                 // The key first: a root without its key would be trusted for nothing.
-                write_private(&key_path, &key.serialize_pem())?;
-                write_private(&root_path, &root)?;
-                (root, key.serialize_pem())
+                write_private(&key_path, authority.key().reveal())?;
+                write_private(&root_path, authority.root())?;
+                authority
             }
             Err(error) => return Err(error).context("read the platform's certificate authority"),
         };
-        Ok(Self { directory: directory.to_owned(), names, platform, root, key: Secret::new(key) })
+        Ok(Self { directory: directory.to_owned(), names, authority })
     }
 
     /// The root, PEM.
     pub(super) fn root(&self) -> &str {
-        &self.root
+        self.authority.root()
     }
 
     /// The certificate that is good now for the platform's names; issues one when there is none, or not for long.
@@ -76,13 +64,13 @@ impl Authority {
         {
             return Ok(Pem { chain, key: Secret::new(key) });
         }
-        let (chain, key) = self.issue(now).context("issue the platform's certificate")?;
+        let issued = self.authority.issue(&self.names, false, now, LIFE).context("issue the platform's certificate")?;
         // What is written down about it comes last: cut off before, it is issued again.
         let _ = fs::remove_file(&about_path);
-        write_private(&key_path, &key)?;
-        write_private(&chain_path, &chain)?;
+        write_private(&key_path, issued.key.reveal())?;
+        write_private(&chain_path, &issued.chain)?;
         write_private(&about_path, &format!("{}\n{}\n", seconds(now + LIFE), self.names.join("\n")))?;
-        Ok(Pem { chain, key: Secret::new(key) })
+        Ok(Pem { chain: issued.chain, key: issued.key })
     }
 
     /// Whether the certificate that this was written about is for our names, and for long enough.
@@ -90,21 +78,6 @@ impl Authority {
         let mut lines = about.lines();
         let ends: u64 = lines.next().and_then(|line| line.parse().ok()).unwrap_or(0);
         ends > seconds(now + RENEWAL) && lines.eq(self.names.iter().map(String::as_str))
-    }
-
-    fn issue(&self, now: Timestamp) -> anyhow::Result<(String, String)> {
-        let issuer = Issuer::new(root_params(&self.platform)?, KeyPair::from_pem(self.key.reveal())?);
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(self.names.clone())?;
-        params.distinguished_name.push(DnType::CommonName, self.names.first().cloned().unwrap_or_default());
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.use_authority_key_identifier_extension = true;
-        let epoch = date_time_ymd(1970, 1, 1);
-        params.not_before = epoch + Duration::from_secs(seconds(now - DAY));
-        params.not_after = epoch + Duration::from_secs(seconds(now + LIFE));
-        let certificate = params.signed_by(&key, &issuer)?;
-        Ok((format!("{}{}", certificate.pem(), self.root), key.serialize_pem()))
     }
 }
 
@@ -126,40 +99,21 @@ fn names(settings: &Settings) -> Vec<String> {
     names
 }
 
-/// The root but for its key; the same each time, so that what it issues names it rightly.
-fn root_params(platform: &str) -> anyhow::Result<CertificateParams> {
-    let mut params = CertificateParams::new(Vec::new())?;
-    let short = platform.get(..8).unwrap_or(platform);
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, format!("Ambo platform {short}"));
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-    params.not_before = date_time_ymd(ROOT_YEARS.0, 1, 1);
-    params.not_after = date_time_ymd(ROOT_YEARS.1, 1, 1);
-    Ok(params)
-}
-
 fn seconds(at: Timestamp) -> u64 {
     u64::try_from(at.as_second()).unwrap_or(0)
 }
 
 /// Replaces a file whole, readable by us alone.
 fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let failed = || format!("write {}", path.display());
-    let new = path.with_extension("new");
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).with_context(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(failed)?;
-    fs::rename(&new, path).with_context(failed)
+    ambo_atomic_file::write_private(path, text.as_bytes()).with_context(|| format!("write {}", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn authority(directory: &Path, names: &[&str]) -> Authority {
-        Authority::at(directory, "0123456789".to_owned(), names.iter().map(|name| (*name).to_owned()).collect())
-            .unwrap()
+    fn authority(directory: &Path, names: &[&str]) -> AuthorityFiles {
+        AuthorityFiles::at(directory, "0123456789", names.iter().map(|name| (*name).to_owned()).collect()).unwrap()
     }
 
     #[test]

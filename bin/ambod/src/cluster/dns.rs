@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::meeting::Meeting;
+use crate::notify;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::{atomic_file, notify};
 
 /// Pause before the leader is asked for again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -108,7 +108,7 @@ impl KeptNodes {
         self.list(nodes);
         let saved = serde_json::to_vec(nodes)
             .map_err(anyhow::Error::from)
-            .and_then(|bytes| Ok(atomic_file::write(&self.path, &bytes, 0o600)?));
+            .and_then(|bytes| Ok(ambo_atomic_file::write_private(&self.path, &bytes)?));
         if let Err(error) = saved {
             tracing::error!(error = %crate::message(&error), "the nodes would be lost by a restart");
         }

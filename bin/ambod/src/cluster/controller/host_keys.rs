@@ -9,7 +9,6 @@ use ambo_model::Secret;
 use ambo_store::{Store, StoreError, Transaction};
 use anyhow::Context;
 
-use crate::atomic_file;
 use crate::platform::vault;
 
 /// Below this key they lie, sealed, each under its file's name.
@@ -34,7 +33,7 @@ pub(super) async fn share(store: &dyn Store, data: &Path) -> anyhow::Result<()> 
         let text = vault.open_text(&key, &sealed)?;
         if fs::read_to_string(&path).ok().as_deref() != Some(text.reveal()) {
             fs::create_dir_all(&directory)?;
-            atomic_file::write(&path, text.reveal().as_bytes(), 0o600)
+            ambo_atomic_file::write_private(&path, text.reveal().as_bytes())
                 .with_context(|| format!("write {}", path.display()))?;
         }
     }

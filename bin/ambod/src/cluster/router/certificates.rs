@@ -5,8 +5,6 @@ use std::path::Path;
 use ambo_link::routing::RoutedCertificate;
 use anyhow::Context;
 
-use crate::atomic_file;
-
 /// Those that were kept; none when there are none, or they cannot be read.
 pub(super) fn load(path: &Path) -> Vec<RoutedCertificate> {
     match std::fs::read(path).map(|bytes| serde_json::from_slice(&bytes)) {
@@ -22,5 +20,5 @@ pub(super) fn load(path: &Path) -> Vec<RoutedCertificate> {
 /// Keeps them, for us alone.
 pub(super) fn save(path: &Path, certificates: &[RoutedCertificate]) -> anyhow::Result<()> {
     let bytes = serde_json::to_vec(certificates)?;
-    atomic_file::write(path, &bytes, 0o600).with_context(|| format!("write {}", path.display()))
+    ambo_atomic_file::write_private(path, &bytes).with_context(|| format!("write {}", path.display()))
 }

@@ -1,13 +1,27 @@
-//! Files that are there as a whole or not at all, after a power cut as well.
+//! Takes a path and bytes, gives a file that is there as a whole or not at all, after a power cut as well.
+//!
+//! For small files that a program replaces in one write: keys, certificates, tables. Each has one writer at a time; what two
+//! programs may write at once is not for this crate, because both would begin it under the same name.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+/// Writes a file that nobody but its owner reads (mode 0600), as [`write`] does.
+///
+/// # Errors
+/// When the disk refuses; the file is then as it was.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, bytes, 0o600)
+}
+
 /// Writes beside the file, syncs, renames and syncs the directory. Nobody ever sees half of it, and with the answer it is
-/// on the disk. Replaces a running program's file too.
-pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+/// on the disk. Replaces a running program's file too. The directory is there already.
+///
+/// # Errors
+/// When the disk refuses; the file is then as it was.
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut name = path.file_name().map(ToOwned::to_owned).unwrap_or_default();
     name.push(".new");
     let new = path.with_file_name(name);
@@ -21,7 +35,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         let _ = fs::remove_file(&new);
     }
     written?;
-    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
 }
 
 fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
@@ -44,7 +59,7 @@ mod tests {
         let path = dir.path().join("id");
         fs::write(dir.path().join("id.new"), "half").unwrap();
         for text in ["one", "two"] {
-            write(&path, text.as_bytes(), 0o600).unwrap();
+            write_private(&path, text.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
