@@ -93,6 +93,9 @@ macro_rules! store_contract {
             a_leader_that_falls_silent_is_replaced_and_can_write_no_more
             a_leader_that_holds_stays_leader
             of_many_candidates_each_leads_alone_in_turn
+            a_successor_of_the_same_name_need_not_wait_for_the_lease
+            whoever_waits_leads_when_a_leader_is_succeeded
+            nobody_succeeds_a_leader_of_another_name
         }
     };
     (@all $fixture:expr; $($claim:ident)+) => {
