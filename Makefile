@@ -5,7 +5,7 @@ SHELL := bash
 CARGO ?= cargo
 PREFIX ?= /usr/local
 
-.PHONY: help demo demo-down test unit e2e bench bench-api scale lint fmt build install protoc chaos
+.PHONY: help demo demo-down test unit e2e bench bench-api scale lint fmt build install protoc chaos failover
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,11 @@ scale: ## Measure what 1,000 nodes, 10,000 apps and 100,000 instances cost, and 
 chaos: ## Break a cluster at random under load, and look whether anything was lost
 	$(CARGO) xtask cluster up --disk 3072
 	$(CARGO) xtask chaos
+	$(CARGO) xtask cluster down
+
+failover: ## Measure what users notice when a machine of a cluster dies: failed requests, time until all is back
+	$(CARGO) xtask cluster up
+	$(CARGO) xtask failover
 	$(CARGO) xtask cluster down
 
 lint: protoc ## Formatting, clippy, the crate table and the style's numbers

@@ -1,48 +1,52 @@
-//! `cargo xtask failover`: what it costs when a machine dies.
+//! `cargo xtask failover`: what users notice when a machine dies, in figures.
 //!
-//! It takes the machines of `cargo xtask cluster up`, puts apps on them and load on each node's router, and kills a machine,
-//! engine and all, without a word: one that does not lead the swarm, and one that does. It reports how long every app was
-//! short of instances, and what became of the requests.
+//! It takes the machines of `cargo xtask cluster up`. Every router is asked for every app all the time; one machine's power is
+//! cut, and what failed, where, and how long it took until every app had all its instances again is written down.
 
-use std::process::{Child, Command, Stdio};
+mod load;
+mod victim;
+
+use std::collections::BTreeMap;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ambo_lab::Node;
 use ambo_lab::platform::DOMAIN;
 use anyhow::{Context, bail, ensure};
 
-use crate::trial::{Trial, done, host_of, say, wait};
+use self::load::Load;
+use self::victim::{Roles, Victim};
+use crate::trial::{Trial, host_of, say, wait};
 
 /// Instances of each app.
 const COUNT: usize = 2;
-/// Load before the machine dies.
-const LOAD_BEFORE: Duration = Duration::from_secs(5);
-/// How long apps may be short of instances, and a machine that is back may take to be well.
-const PATIENCE: Duration = Duration::from_secs(180);
-/// Connections to each router.
-const CONNECTIONS: usize = 20;
-/// Pause of each connection between two requests, in milliseconds: load, not a race for the processors.
-const PAUSE_MILLIS: usize = 20;
+/// How long the load runs before the kill, and after all is right again.
+const MARGIN: Duration = Duration::from_secs(5);
+/// Pause between two looks: the figures' precision, with the time that a look takes.
+const PAUSE: Duration = Duration::from_millis(100);
+const DEADLINE: Duration = Duration::from_secs(180);
+const USAGE: &str = "usage: cargo xtask failover [--apps N] [--rounds N] [--victim neither|swarm-leader|controller]";
 
 pub(crate) fn failover(words: &[String]) -> anyhow::Result<()> {
-    let (mut apps, mut rounds) = (10, 3);
+    let (mut apps, mut rounds, mut victims) = (10, 3, vec![Victim::Neither, Victim::SwarmLeader]);
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let mut number = || words.next().and_then(|value| value.parse().ok()).context("a number is missing");
+        let value = words.next().context(USAGE)?;
         match word.as_str() {
-            "--apps" => apps = number()?,
-            "--rounds" => rounds = number()?,
-            _ => bail!("usage: cargo xtask failover [--apps N] [--rounds N]"),
+            "--apps" => apps = value.parse().context(USAGE)?,
+            "--rounds" => rounds = value.parse().context(USAGE)?,
+            "--victim" => victims = vec![value.parse()?],
+            _ => bail!(USAGE),
         }
     }
     let apps = Apps::begin(apps)?;
-    for round in 1..=rounds {
-        apps.round(round, false)?;
-        apps.round(round, true)?;
+    for number in 1..=rounds {
+        victims.iter().try_for_each(|victim| apps.round(number, *victim))?;
     }
     Ok(())
 }
 
+/// Apps on all machines.
 struct Apps {
     trial: Trial,
     names: Vec<String>,
@@ -50,107 +54,128 @@ struct Apps {
 
 impl Apps {
     fn begin(count: usize) -> anyhow::Result<Self> {
-        let apps = Self { trial: Trial::open()?, names: (1..=count).map(|number| format!("app-{number}")).collect() };
-        for name in &apps.names {
-            apps.trial.app(name, COUNT)?;
-        }
+        let (trial, names) = (Trial::open()?, (1..=count).map(|number| format!("app-{number}")).collect());
+        let apps = Self { trial, names };
+        apps.names.iter().try_for_each(|app| apps.trial.app(app, COUNT))?;
         Ok(apps)
     }
 
-    /// A machine dies under load, and comes back.
-    fn round(&self, round: usize, leads: bool) -> anyhow::Result<()> {
-        let first = &self.trial.lab.nodes()[0];
-        for name in &self.names {
-            // Anew, so that they are spread over all machines again.
-            self.trial.ambo(&["ps", "restart", "-a", name])?;
-        }
-        self.whole_again(first, None)?;
-        let victim = self.trial.lab.nodes().iter().find(|node| leads_swarm(node) == leads);
-        let victim = victim.context("no machine leads the swarm")?;
-        let alive: Vec<&Node> = self.trial.lab.nodes().iter().filter(|node| node.name() != victim.name()).collect();
-        let loads = alive.iter().map(|node| Load::on(node, &self.names)).collect::<anyhow::Result<Vec<_>>>()?;
-        wait(LOAD_BEFORE);
-        victim.kill();
-        let short = self.whole_again(alive[0], Some(victim))?;
-        let kind = if leads { "led the swarm" } else { "did not lead the swarm" };
-        say(&format!("{round}: {} died, which {kind}: every app whole again after {short:.1?}", victim.name()))?;
-        for (node, load) in alive.iter().zip(loads) {
-            say(&format!("   through {}: {}", node.name(), load.end()?))?;
-        }
-        victim.start()?;
+    /// One machine's death, and its return.
+    fn round(&self, number: usize, victim: Victim) -> anyhow::Result<()> {
+        wait_until("everything is well", || self.is_well().then_some(()))?;
+        self.spread()?;
+        let nodes = self.trial.lab.nodes();
+        let (node, roles) = victim.choose(nodes)?;
+        let others: Vec<&Node> = nodes.iter().filter(|other| other.name() != node.name()).collect();
+        let host = host_of(others.first().context("one machine is not enough")?);
+        let hosts: Vec<String> = self.names.iter().map(|app| format!("{app}.{DOMAIN}")).collect();
+        let load: Vec<Load> = nodes.iter().map(|node| Load::start(node, &hosts)).collect::<Result<_, _>>()?;
+        wait(MARGIN);
+        let before = self.counts(&host, None)?;
+        let there: usize = self.counts(&host, Some(node))?.iter().zip(&before).map(|(rest, all)| all - rest).sum();
+        say(&format!(
+            "{number}: {} dies ({roles}), with {there} of {} instances",
+            node.name(),
+            before.iter().sum::<usize>()
+        ))?;
         let begun = Instant::now();
-        while self.trial.lab.nodes().iter().any(|node| !leads_swarm(node) && !is_ready(node)) {
-            ensure!(begun.elapsed() < PATIENCE, "{} did not come back", victim.name());
-            wait(Duration::from_millis(500));
+        node.kill();
+        let (swarm, api, full) = self.watch(&host, node, &others, begun)?;
+        wait(MARGIN);
+        say(&format!("  the swarm is led after {swarm}, the API answers after {api}"))?;
+        say(&format!("  full count after {}", summary(&full)))?;
+        for (router, load) in nodes.iter().zip(load) {
+            let place = if router.name() == node.name() { "the dead one" } else { "lives" };
+            say(&format!("  router {} ({place}): {}", router.name(), load.stop()?))?;
         }
-        Ok(())
+        node.start()
     }
 
-    /// Waits until every app has all its instances, none of them on a machine that is off; tells how long it took.
-    fn whole_again(&self, through: &Node, off: Option<&Node>) -> anyhow::Result<Duration> {
-        let begun = Instant::now();
-        let mut short: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        while !short.is_empty() {
-            short.retain(|name| !self.is_whole(name, through, off));
-            ensure!(begun.elapsed() < PATIENCE, "{short:?} are short of instances");
-            wait(Duration::from_millis(100));
+    /// Until the swarm has a leader, the API answers, and each app has all instances, all of them elsewhere.
+    fn watch(
+        &self,
+        host: &str,
+        dead: &Node,
+        others: &[&Node],
+        begun: Instant,
+    ) -> anyhow::Result<(String, String, BTreeMap<String, Duration>)> {
+        thread::scope(|scope| {
+            let swarm = scope.spawn(|| {
+                let led =
+                    || others.iter().find_map(|node| Roles::swarm_leader(node)).filter(|name| name != dead.name());
+                wait_until("the swarm has a leader", led).map(|_| seconds(begun.elapsed()))
+            });
+            let api = scope.spawn(|| {
+                let answered = || self.trial.ambo_at(host, &["apps"]).ok();
+                wait_until("the API answers", answered).map(|_| seconds(begun.elapsed()))
+            });
+            let mut full = BTreeMap::new();
+            wait_until("every app has all instances", || {
+                for app in &self.names {
+                    if !full.contains_key(app) && self.up(host, app, Some(dead)).is_ok_and(|up| up >= COUNT) {
+                        full.insert(app.clone(), begun.elapsed());
+                    }
+                }
+                (full.len() == self.names.len()).then_some(())
+            })?;
+            let join = |thread: thread::ScopedJoinHandle<'_, anyhow::Result<String>>| {
+                thread.join().unwrap_or_else(|_| bail!("a thread panicked"))
+            };
+            Ok((join(swarm)?, join(api)?, full))
+        })
+    }
+
+    /// Whether every component of every machine is well, and every app has its instances.
+    fn is_well(&self) -> bool {
+        let status = |node: &Node| {
+            let words = ["platform", "status", "--engine", &node.docker_host()];
+            self.trial.ambo(&words).is_ok()
+        };
+        let is_full = |app: &String| self.up(self.trial.host(), app, None).is_ok_and(|up| up == COUNT);
+        self.trial.lab.nodes().iter().all(status) && self.names.iter().all(is_full)
+    }
+
+    /// Spreads the apps over all machines again: what is moved away does not come back by itself.
+    fn spread(&self) -> anyhow::Result<()> {
+        for app in &self.names {
+            self.trial.ambo(&["ps", "restart", "-a", app])?;
         }
-        Ok(begun.elapsed())
+        wait_until("all apps are spread", || self.is_well().then_some(()))
     }
 
-    fn is_whole(&self, app: &str, through: &Node, off: Option<&Node>) -> bool {
-        let Ok(rows) = self.trial.rows(&host_of(through), &["ps", "-a", app]) else { return false };
-        let on = |node: Option<&str>| off.is_none_or(|off| node != Some(off.name()));
-        let up = rows.iter().filter(|row| row["state"] == "up" && on(row["node"].as_str()));
-        up.count() == COUNT
+    /// Instances of each app that are up, and not on this machine.
+    fn counts(&self, host: &str, besides: Option<&Node>) -> anyhow::Result<Vec<usize>> {
+        self.names.iter().map(|app| self.up(host, app, besides)).collect()
+    }
+
+    fn up(&self, host: &str, app: &str, besides: Option<&Node>) -> anyhow::Result<usize> {
+        let rows = self.trial.rows(host, &["ps", "-a", app])?;
+        let is_elsewhere = |node: &str| besides.is_none_or(|besides| besides.name() != node);
+        let up = rows.iter().filter(|row| row["state"] == "up" && row["node"].as_str().is_some_and(is_elsewhere));
+        Ok(up.count())
     }
 }
 
-fn leads_swarm(node: &Node) -> bool {
-    let told = node.docker(&["node", "inspect", "self", "--format", "{{.ManagerStatus.Leader}}"]);
-    told.is_ok_and(|told| told.trim() == "true")
+/// The first app, the one in the middle, the last.
+fn summary(full: &BTreeMap<String, Duration>) -> String {
+    let mut times: Vec<Duration> = full.values().copied().collect();
+    times.sort();
+    let at = |index: usize| times.get(index).copied().map_or_else(|| "never".to_owned(), seconds);
+    let last = times.len().saturating_sub(1);
+    format!("{} (first app), {} (half of them), {} (all {})", at(0), at(last / 2), at(last), times.len())
 }
 
-fn is_ready(node: &Node) -> bool {
-    node.docker(&["node", "inspect", "self", "--format", "{{.Status.State}}"])
-        .is_ok_and(|state| state.trim() == "ready")
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
 }
 
-/// Requests to all apps in turn, through one router.
-struct Load(Child);
-
-impl Load {
-    fn on(node: &Node, apps: &[String]) -> anyhow::Result<Self> {
-        let hosts: Vec<String> = apps.iter().map(|app| format!("\"{app}.{DOMAIN}\"")).collect();
-        let script = format!(
-            "local hosts, next = {{ {} }}, 0\nfunction request()\n  next = next % #hosts + 1\n  \
-             return wrk.format(nil, nil, {{ Host = hosts[next] }})\nend\nfunction delay() return {PAUSE_MILLIS} end\n",
-            hosts.join(", ")
-        );
-        let path = std::env::temp_dir().join(format!("ambo-failover-{}-{}.lua", node.name(), std::process::id()));
-        std::fs::write(&path, script)?;
-        let url = format!("http://{}/", node.address());
-        let mut wrk = Command::new("wrk");
-        wrk.args(["-t1", &format!("-c{CONNECTIONS}"), "-d86400s", "--timeout", "20s", "--latency", "-s"]);
-        Ok(Self(wrk.arg(path).arg(url).stdout(Stdio::piped()).spawn().context("start wrk")?))
-    }
-
-    /// What became of the requests, in wrk's words.
-    fn end(mut self) -> anyhow::Result<String> {
-        done(Command::new("kill").args(["-s", "INT", &self.0.id().to_string()]))?;
-        let mut text = String::new();
-        if let Some(output) = self.0.stdout.as_mut() {
-            std::io::Read::read_to_string(output, &mut text)?;
+fn wait_until<T>(what: &str, mut state: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
+    let begun = Instant::now();
+    loop {
+        if let Some(reached) = state() {
+            return Ok(reached);
         }
-        self.0.wait()?;
-        let told = ["requests in", "99%", "Socket errors", "Non-2xx"];
-        let lines = text.lines().map(str::trim).filter(|line| told.iter().any(|word| line.contains(word)));
-        Ok(lines.collect::<Vec<_>>().join("; "))
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
+        ensure!(begun.elapsed() < DEADLINE, "waited in vain until {what}");
+        wait(PAUSE);
     }
 }
