@@ -124,7 +124,7 @@ impl Platform {
         let repositories = PlatformRepositories::new(git.repositories().clone(), &git_settings);
         let kept = (store, foundation.blobs, repositories);
         let backups = PlatformBackups::new(settings, path.to_owned(), kept, controller.clone(), removals.clone())?;
-        let metrics = PlatformMetrics { controller: controller.clone(), nodes: foundation.node_samples };
+        let metrics = PlatformMetrics::new(controller.clone(), foundation.node_samples);
         let _ = artifacts.registry.set(registry.clone());
         let _ = artifacts.git.set(git.clone());
         let ssh = SshServer::with_listener(git.clone(), SshSettings::new(path), from_std(listeners.ssh)?)?;

@@ -29,6 +29,7 @@ pub mod key;
 pub mod limits;
 pub mod log_drain;
 pub mod log_session;
+pub mod metrics;
 pub mod pipeline;
 pub mod platform_settings;
 pub mod reference;
@@ -64,6 +65,7 @@ pub use key::{Key, KeyCreate};
 pub use limits::{Limits, LimitsUpdate, ProcessLimits, ProcessLimitsUpdate};
 pub use log_drain::{LogDrain, LogDrainCreate};
 pub use log_session::{LogSession, LogSessionCreate};
+pub use metrics::{AppMetrics, DurationCount, InstanceMetrics, RequestMetrics};
 pub use pipeline::{
     AppFilter, AppFilterIn, Pipeline, PipelineCoupling, PipelineCouplingCreate, PipelineCouplingUpdate, PipelineCreate,
     PipelineOwner, PipelinePromotion, PipelinePromotionCreate, PipelinePromotionTarget, PipelineTransfer,

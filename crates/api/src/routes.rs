@@ -249,6 +249,8 @@ routes! {
     GET get "/ambo/apps/{app}/tags" Answer READ => tags::find;
     /// Changes the processes' tags.
     PATCH patch "/ambo/apps/{app}/tags" Answer DEPLOY => tags::update;
+    /// Shows what an app's instances use, and how its requests fare.
+    GET get "/ambo/apps/{app}/metrics" Answer READ => metrics::find;
     /// Shows the processes' health checks.
     GET get "/ambo/apps/{app}/healthchecks" Answer READ => healthchecks::find;
     /// Changes the processes' health checks.

@@ -27,6 +27,7 @@ mod instance;
 mod key;
 mod limits;
 mod log;
+mod metrics;
 mod moving;
 mod page;
 mod pipeline;

@@ -32,7 +32,7 @@ pub struct Page {
     /// Every app.
     pub apps: Arc<Vec<AppTally>>,
     /// Every node that should be there.
-    pub nodes: Vec<NodeReport>,
+    pub nodes: Arc<Vec<NodeReport>>,
 }
 
 /// What one node answered.

@@ -140,7 +140,31 @@ fn what_is_measured_is_documented_and_the_other_way_round() {
 }
 
 #[test]
-fn measurements_are_for_administrators() {
+fn whoever_may_see_an_app_sees_what_it_uses() {
+    let platform = Platform::start();
+    let (_ann, bob) = (platform.user("ann"), platform.user("bob"));
+    let source = Source::web(&bob, "shop", "hi");
+    source.create_app("shop");
+    source.push().ok();
+    assert_eq!(platform.app_get("shop", "/").status, 200);
+    let measured = wait_until("the request is counted", || {
+        let measured = bob.ambo_json(&["metrics", "-a", "shop"]);
+        (measured["requests"]["statuses"]["2xx"] == 1).then_some(measured)
+    });
+    let instance = &measured["instances"][0];
+    assert_eq!(instance["name"], "web.1");
+    assert!(instance["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 1_000_000), "{measured}");
+
+    let shown = bob.ambo(&["metrics", "-a", "shop"]).ok().stdout;
+    let line = shown.lines().find(|line| line.starts_with("web.1")).unwrap_or_default();
+    assert!(line.contains(" % ") && line.contains("M of "), "{shown}");
+    assert!(shown.contains("0.0/s"), "{shown}");
+    let carl = platform.user("carl");
+    carl.ambo(&["metrics", "-a", "shop"]).failed(4).says("Couldn't find that app");
+}
+
+#[test]
+fn measurements_of_the_platform_are_for_administrators() {
     let platform = Platform::start();
     let (_ann, bob) = (platform.user("ann"), platform.user("bob"));
     assert_eq!(platform.api_get("/metrics").status, 401);

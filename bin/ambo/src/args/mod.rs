@@ -19,6 +19,7 @@ mod keys;
 mod limits;
 mod logs;
 mod maintenance;
+mod metrics;
 mod nodes;
 mod pipelines;
 mod platform;
@@ -50,6 +51,7 @@ pub(crate) use self::keys::*;
 pub(crate) use self::limits::*;
 pub(crate) use self::logs::*;
 pub(crate) use self::maintenance::*;
+pub(crate) use self::metrics::*;
 pub(crate) use self::nodes::*;
 pub(crate) use self::pipelines::*;
 pub(crate) use self::platform::*;
@@ -177,6 +179,8 @@ pub(crate) enum Command {
     Platform(PlatformCommand),
     /// Show an app's log
     Logs(Logs),
+    /// Show what an app uses: processors, memory, requests
+    Metrics(Metrics),
     /// Run a command in a new instance of the app
     Run(Run),
     /// Run a command inside a running instance

@@ -18,6 +18,7 @@ mod keys;
 mod limits;
 mod logs;
 mod maintenance;
+mod metrics;
 mod nodes;
 mod pipelines;
 mod platform;
@@ -62,6 +63,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Platform(command) => platform::run(context, command).await,
         Command::Drains(command) => drains::run(context, command).await,
         Command::Logs(args) => logs::run(context, args).await,
+        Command::Metrics(args) => metrics::run(context, args).await,
         Command::Access(command) => access::run(context, command).await,
         Command::Import(command) => import::run(context, command).await,
         Command::Maintenance(command) => maintenance::run(context, command).await,

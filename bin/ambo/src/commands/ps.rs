@@ -77,7 +77,7 @@ async fn list(context: &Context) -> Outcome {
 }
 
 /// `web` before all others, `web.2` before `web.10`.
-fn order(name: &str) -> (bool, String, u64) {
+pub(super) fn order(name: &str) -> (bool, String, u64) {
     let (process, number) = name.rsplit_once('.').unwrap_or((name, "0"));
     (process != "web", process.to_owned(), number.parse().unwrap_or(0))
 }

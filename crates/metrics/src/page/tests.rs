@@ -25,10 +25,10 @@ fn page() -> Page {
     Page {
         version: "1.2.3".to_owned(),
         apps: Arc::new(vec![tally]),
-        nodes: vec![
+        nodes: Arc::new(vec![
             NodeReport { node: "n1".to_owned(), sample: Some(sample) },
             NodeReport { node: "n2".to_owned(), sample: None },
-        ],
+        ]),
     }
 }
 
