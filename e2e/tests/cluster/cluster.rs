@@ -96,12 +96,25 @@ impl Cluster {
 
     /// Pushes the working copy of an app, through this machine.
     pub(crate) fn push(&self, app: &str, node: &Node, text: &str) -> Ran {
+        run(&mut self.push_command(app, node, text))
+    }
+
+    /// Commits to the working copy of an app; the command pushes it, through this machine.
+    pub(crate) fn push_command(&self, app: &str, node: &Node, text: &str) -> Command {
         let work = self.working_copy(app);
         std::fs::write(work.join("VERSION"), text).unwrap();
         self.git(&work, &["add", "-A"]).ok();
         self.git(&work, &["commit", "-q", "-m", text]).ok();
         let remote = format!("http://ambo:{}@{}:7080/{app}.git", self.access.key, node.address());
-        self.git(&work, &["push", &remote, "main"])
+        let mut git = self.command("git");
+        git.current_dir(work).args(["push", &remote, "main"]);
+        git
+    }
+
+    /// The rows of a list, the newest first, asked through this machine.
+    pub(crate) fn rows(&self, words: &[&str], node: &Node) -> Vec<Value> {
+        let answer = self.ambo_at(node, &[words, &["--json"]].concat()).ok();
+        serde_json::from_str(&answer.stdout).unwrap()
     }
 
     /// What is in an app's repository, through this machine.

@@ -11,3 +11,4 @@ mod logs;
 mod membership;
 mod metrics;
 mod operations;
+mod pushes;
