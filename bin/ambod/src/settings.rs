@@ -277,6 +277,8 @@ settings! {
     keeper_image: String = String::new(), "AMBO_KEEPER_IMAGE";
     /// In a cluster: what keepers do: run or stop
     keeper_mode: String = "run".to_owned(), "AMBO_KEEPER_MODE";
+    /// In a cluster: whether DNS is answered, where that has changed since the installation: true or false
+    keeper_dns: String = String::new(), "AMBO_KEEPER_DNS";
     /// In a cluster: directory in which the components of a node meet
     run: String = "/var/lib/ambo/run".to_owned(), "AMBO_RUN";
     /// What is logged: error, warn, info, debug, or a filter such as info,ambo_router=debug

@@ -24,7 +24,7 @@ pub struct Spec {
     /// Where the state is when it is not in an etcd of ours: `etcd://…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
-    /// Whether every node answers DNS for the platform's domain.
+    /// Whether every node answers DNS for the platform's domain, unless [`change`](crate::change) has said otherwise since.
     #[serde(default)]
     pub dns: bool,
 }
@@ -159,6 +159,13 @@ impl Bundle {
     /// The settings.
     #[must_use]
     pub fn spec(&self) -> &Spec {
+        match self {
+            Self::Manager { spec, .. } | Self::Worker { spec, .. } => spec,
+        }
+    }
+
+    /// The settings, for what has changed since they were written: a secret of the swarm stays as it was made.
+    pub fn spec_mut(&mut self) -> &mut Spec {
         match self {
             Self::Manager { spec, .. } | Self::Worker { spec, .. } => spec,
         }

@@ -1,4 +1,4 @@
-//! Installing, upgrading, stopping and removing a platform, through a manager of the swarm.
+//! Installing and removing a platform, through a manager of the swarm.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::bundle::{Bundle, EtcdMember, Keys, KnownKeys, Spec};
+use crate::change::{Change, IMAGE_VARIABLE, Mode, change};
 use crate::component::{DATA, ENGINE, RUN};
 use crate::swarm::{Swarm, SwarmNode, SwarmService, SwarmTask};
 
@@ -21,7 +22,7 @@ const PLATFORM_LABEL: &str = "ambo.platform";
 /// Carries the platform's domain: what keepers are told is in a secret, which nobody can read back.
 const DOMAIN_LABEL: &str = "ambo.domain";
 /// Says whether the nodes answer DNS.
-const DNS_LABEL: &str = "ambo.dns";
+pub(crate) const DNS_LABEL: &str = "ambo.dns";
 /// How often nodes say that they are alive: one is counted as down after three times that. Swarm makes each pause half a second
 /// longer or shorter at random, and three times the shortest must be more than that pause and a blip of 3 s together, with what
 /// TCP takes to try again: nothing is moved then.
@@ -149,7 +150,7 @@ fn service(name: &str, rank: &str, plan: &Plan, secret: &str) -> Value {
             "ContainerSpec": {
                 "Image": plan.image,
                 "Command": ["ambod", "serve"],
-                "Env": environment(&plan.image, Mode::Run),
+                "Env": environment(&plan.image),
                 "Mounts": mounts,
                 "Secrets": [{
                     "File": { "Name": "ambo-bundle", "UID": "0", "GID": "0", "Mode": 0o400 },
@@ -172,71 +173,32 @@ fn service(name: &str, rank: &str, plan: &Plan, secret: &str) -> Value {
     })
 }
 
-/// What keepers do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Keep the components.
-    Run,
-    /// Remove them; their data stays.
-    Stop,
+/// What keepers are told beside their secret; changes put more to it.
+fn environment(image: &str) -> Value {
+    json!(["AMBO_ROLE=keeper".to_owned(), format!("{IMAGE_VARIABLE}={image}"), Mode::Run.variable()])
 }
 
-fn environment(image: &str, mode: Mode) -> Value {
-    let mode = match mode {
-        Mode::Run => "run",
-        Mode::Stop => "stop",
-    };
-    json!(["AMBO_ROLE=keeper".to_owned(), format!("AMBO_KEEPER_IMAGE={image}"), format!("AMBO_KEEPER_MODE={mode}")])
-}
-
-/// What was said about DNS when the platform was installed.
+/// What is said about DNS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Installed {
     /// The platform's domain; not known of a platform that was installed before this was noted.
     pub domain: Option<String>,
-    /// Whether the nodes answer DNS for it.
+    /// Whether all nodes answer DNS for it.
     pub dns: bool,
 }
 
-/// Looks up what was said about DNS.
+/// Looks up what is said about DNS.
 ///
 /// # Errors
 /// When there is no platform, or the engine does not answer.
 pub async fn installed(swarm: &Swarm) -> Result<Installed, InstallError> {
     let services = services(swarm).await?;
-    let label =
-        |name: &str| services.iter().find_map(|service| service.spec["Labels"][name].as_str().map(str::to_owned));
+    let domain = services.iter().find_map(|service| service.spec["Labels"][DOMAIN_LABEL].as_str().map(str::to_owned));
     Ok(Installed {
-        domain: label(DOMAIN_LABEL).filter(|domain| !domain.is_empty()),
-        dns: label(DNS_LABEL).as_deref() == Some("true"),
+        domain: domain.filter(|domain| !domain.is_empty()),
+        // A change may have come to the managers, and not to the others yet.
+        dns: services.iter().all(|service| service.spec["Labels"][DNS_LABEL] == "true"),
     })
-}
-
-/// Gives all keepers another image, or another mode, and waits until every node has come along.
-///
-/// # Errors
-/// When Swarm goes back, because a node does not become healthy.
-pub async fn change(
-    swarm: &Swarm,
-    image: Option<&str>,
-    mode: Mode,
-    within: Duration,
-    said: &dyn Fn(String),
-) -> Result<(), InstallError> {
-    let services = services(swarm).await?;
-    for service in services {
-        let mut spec = service.spec.clone();
-        let container = &mut spec["TaskTemplate"]["ContainerSpec"];
-        let image = image.map_or_else(|| container["Image"].as_str().unwrap_or_default().to_owned(), str::to_owned);
-        container["Image"] = json!(image);
-        container["Env"] = environment(&image, mode);
-        // Also when nothing else is new: what the image's name stands for may be.
-        spec["TaskTemplate"]["ForceUpdate"] = json!(service.changes() + 1);
-        said(format!("{}: {image}", service.name()));
-        swarm.service_update(&service, &spec).await?;
-        wait(swarm, service.name(), within, said).await?;
-    }
-    Ok(())
 }
 
 /// The platform's services, the managers' first.
@@ -257,7 +219,12 @@ pub async fn wait_until_healthy(swarm: &Swarm, within: Duration, said: &dyn Fn(S
     Ok(())
 }
 
-async fn wait(swarm: &Swarm, name: &str, within: Duration, said: &dyn Fn(String)) -> Result<(), InstallError> {
+pub(crate) async fn wait(
+    swarm: &Swarm,
+    name: &str,
+    within: Duration,
+    said: &dyn Fn(String),
+) -> Result<(), InstallError> {
     let deadline = Instant::now() + within;
     let mut last = String::new();
     loop {
@@ -319,7 +286,7 @@ fn node_waits(node: &SwarmNode, service: &SwarmService, tasks: &[SwarmTask]) -> 
 /// # Errors
 /// When there is none, or a node does not come along.
 pub async fn uninstall(swarm: &Swarm, within: Duration, said: &dyn Fn(String)) -> Result<(), InstallError> {
-    change(swarm, None, Mode::Stop, within, said).await?;
+    change(swarm, &Change { mode: Some(Mode::Stop), ..Change::default() }, within, said).await?;
     for service in services(swarm).await? {
         swarm.service_remove(&service.id).await?;
     }

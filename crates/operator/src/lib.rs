@@ -9,6 +9,7 @@
 //! What is absent here: what the components do; that is `ambod`'s.
 
 pub mod bundle;
+pub mod change;
 pub mod component;
 mod container;
 pub mod dns;

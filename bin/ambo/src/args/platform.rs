@@ -17,7 +17,7 @@ pub(crate) enum PlatformCommand {
     Status(PlatformStatus),
     /// Print the DNS records that lead users to the nodes
     Dns(PlatformDns),
-    /// Go from node to node with a new image; goes back by itself when a node does not become healthy
+    /// Go from node to node with a new image, or with DNS on or off; goes back by itself when a node does not become healthy
     Upgrade(PlatformUpgrade),
     /// Back the whole platform up, while it runs
     Backup(PlatformBackup),
@@ -106,8 +106,21 @@ pub(crate) struct PlatformUpgrade {
     #[command(flatten)]
     pub(crate) manager: ManagerArgs,
     /// The new image
-    #[arg(long, value_name = "IMAGE")]
-    pub(crate) image: String,
+    #[arg(long, value_name = "IMAGE", required_unless_present_any = ["dns", "no_dns"])]
+    pub(crate) image: Option<String>,
+    /// Answer DNS for the domain on every node's port 53 from now on
+    #[arg(long)]
+    pub(crate) dns: bool,
+    /// Answer DNS no more; the zone above must not name the nodes as its servers by then
+    #[arg(long, conflicts_with = "dns")]
+    pub(crate) no_dns: bool,
+}
+
+impl PlatformUpgrade {
+    /// Whether DNS is to be answered from now on, if anything was said about it.
+    pub(crate) fn dns(&self) -> Option<bool> {
+        (self.dns || self.no_dns).then_some(self.dns)
+    }
 }
 
 /// Arguments of `platform status`.

@@ -7,7 +7,8 @@ mod dns_records;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ambo_operator::install::{self, InstallError, Mode, Plan};
+use ambo_operator::change::{self, Change, Mode};
+use ambo_operator::install::{self, InstallError, Plan};
 use ambo_operator::{bundle, engine, status, swarm::Swarm};
 
 use crate::args::{
@@ -19,8 +20,8 @@ use crate::exit::{Exit, Failure, Outcome};
 pub(super) async fn run(context: &Context, command: PlatformCommand) -> Outcome {
     match command {
         PlatformCommand::Install(args) => install_run(context, args).await,
-        PlatformCommand::Start(args) => change(context, args, Mode::Run).await,
-        PlatformCommand::Stop(args) => change(context, args, Mode::Stop).await,
+        PlatformCommand::Start(args) => mode_change(context, args, Mode::Run).await,
+        PlatformCommand::Stop(args) => mode_change(context, args, Mode::Stop).await,
         PlatformCommand::Status(args) => status_show(context, args).await,
         PlatformCommand::Dns(args) => dns::run(context, args).await,
         PlatformCommand::Upgrade(args) => upgrade(context, args).await,
@@ -126,9 +127,10 @@ fn credentials(names: &[String]) -> Outcome<BTreeMap<String, String>> {
     names.iter().map(read).collect()
 }
 
-async fn change(context: &Context, args: PlatformChange, mode: Mode) -> Outcome {
+async fn mode_change(context: &Context, args: PlatformChange, mode: Mode) -> Outcome {
     let swarm = swarm(&args.manager)?;
-    install::change(&swarm, None, mode, within(&args.manager), &tell(context)).await?;
+    let wanted = Change { mode: Some(mode), ..Change::default() };
+    change::change(&swarm, &wanted, within(&args.manager), &tell(context)).await?;
     context.printer.note(match mode {
         Mode::Run => "The platform is up.",
         Mode::Stop => "The platform is stopped: apps go on, but nobody reaches them.",
@@ -137,8 +139,27 @@ async fn change(context: &Context, args: PlatformChange, mode: Mode) -> Outcome 
 
 async fn upgrade(context: &Context, args: PlatformUpgrade) -> Outcome {
     let swarm = swarm(&args.manager)?;
-    install::change(&swarm, Some(&args.image), Mode::Run, within(&args.manager), &tell(context)).await?;
-    context.printer.note(format!("Every node runs {} now.", args.image))
+    let wanted = Change {
+        image: args.image.clone(),
+        // Whoever has stopped the platform and changes nothing but DNS does not start it.
+        mode: args.image.is_some().then_some(Mode::Run),
+        dns: args.dns(),
+    };
+    change::change(&swarm, &wanted, within(&args.manager), &tell(context)).await?;
+    if let Some(image) = &args.image {
+        context.printer.note(format!("Every node runs {image} now."))?;
+    }
+    match args.dns() {
+        Some(true) => {
+            context.printer.note("Every node answers DNS for the platform's domain.")?;
+            context.printer.hint("what to set in the zone above: ambo platform dns")
+        }
+        Some(false) => {
+            context.printer.note("No node answers DNS any more.")?;
+            context.printer.hint("the records that lead users to the nodes now: ambo platform dns")
+        }
+        None => Ok(()),
+    }
 }
 
 async fn uninstall(context: &Context, args: PlatformChange) -> Outcome {

@@ -43,7 +43,10 @@ fn keeper(settings: &Settings) -> anyhow::Result<Keeper> {
     let bundle = std::fs::read(BUNDLE_FILE).with_context(|| {
         format!("read {BUNDLE_FILE}: keepers are started by Swarm, which `ambo platform install` tells to")
     })?;
-    let bundle: Bundle = serde_json::from_slice(&bundle).with_context(|| format!("read {BUNDLE_FILE}"))?;
+    let mut bundle: Bundle = serde_json::from_slice(&bundle).with_context(|| format!("read {BUNDLE_FILE}"))?;
+    if !settings.keeper_dns.is_empty() {
+        bundle.spec_mut().dns = settings.keeper_dns.parse().context("`keeper-dns` is true or false")?;
+    }
     let (data, run) = keeper_paths();
     Ok(Keeper::new(KeeperSettings {
         engine: Engine::connect(engine_settings(settings)?)?,
