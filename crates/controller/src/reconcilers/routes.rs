@@ -76,9 +76,8 @@ impl Controller {
     /// Whether an app may have come to serve what was not there yet when the instances were observed.
     fn have_switched_since(&self, apps: &[App], web: &Web<'_>) -> bool {
         let has_switched = |app: &App| {
-            let wants_web = app.serving.is_some() && app.formation.entry(&ProcessType::web()).count > 0;
             let of_app = web.get(&app.id).map(Vec::as_slice).unwrap_or_default();
-            wants_web && !of_app.iter().any(|instance| self.serves(app, instance))
+            wants_web(app) && !of_app.iter().any(|instance| self.serves(app, instance))
         };
         apps.iter().any(has_switched)
     }
@@ -104,7 +103,9 @@ impl Controller {
             hosts,
             targets: serving().filter(healthy).filter_map(target).collect(),
             maintenance: app.maintenance,
-            crashed: serving().any(|instance| matches!(instance.state, InstanceState::Crashed { .. })),
+            // One that nobody wants any more was told to stop, or is about to be.
+            crashed: wants_web(app)
+                && serving().any(|instance| matches!(instance.state, InstanceState::Crashed { .. })),
         }
     }
 
@@ -116,6 +117,10 @@ impl Controller {
             && workload.process.is_web()
             && workload.generation == app.formation.entry(&workload.process).generation
     }
+}
+
+fn wants_web(app: &App) -> bool {
+    app.serving.is_some() && app.formation.entry(&ProcessType::web()).count > 0
 }
 
 fn web_by_app(observed: &[Instance]) -> Web<'_> {
