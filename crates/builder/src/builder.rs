@@ -12,9 +12,9 @@ use crate::detect::{self, Plan, Recipe};
 use crate::engines::{BuildEngines, EngineLease};
 use crate::failure::{engine_failure, on_node};
 use crate::output::{Mask, Printer};
-use crate::port::{BuildError, BuildOutput, BuildRequest, ImageBuilder, ImageImport, ImagesKept, ImagesPruned};
+use crate::port::{BuildError, BuildOutput, BuildRequest, ImageBuilder, ImageImport, ImagesKept, ImagesPruned, Work};
 use crate::source::{Cancelled, SourceTree, disk, unpack};
-use crate::{buildkit, import, inspect, processes, prune, push};
+use crate::{buildkit, import, inspect, lifesigns, processes, prune, push};
 
 /// Begins the names of directories that builds work in.
 const WORK_PREFIX: &str = "build-";
@@ -79,8 +79,9 @@ impl DockerBuilder {
         if let Some(node) = &node {
             printer.heading(&format!("Building on {node}")).await;
         }
-        let stored = build_and_store(&engine, source, &plan, request, printer).await;
-        let (digest, exposed) = stored.map_err(|error| on_node(error, node))?;
+        let stored = build_and_store(&engine, source, &plan, request, printer);
+        let stored = lifesigns::while_alive(&engine, "build the image", stored).await;
+        let (digest, exposed) = stored.map_err(|error| on_node(error, Work::Build, node))?;
         Ok(match &plan.recipe {
             Recipe::Dockerfile(_) => {
                 Artifact { image: digest, processes, exposed_port: exposed, kind: "Dockerfile".to_owned() }
@@ -124,8 +125,11 @@ impl ImageBuilder for DockerBuilder {
     }
 
     async fn import(&self, import: ImageImport, output: BuildOutput) -> Result<Artifact, BuildError> {
-        let lease = self.lease(&import.repository).await?;
-        import::import(&lease.engine, &import, &mut Printer::new(output, IMPORT_OUTPUT_BYTES_MAX)).await
+        let EngineLease { engine, node, held: _held } = self.lease(&import.repository).await?;
+        let mut printer = Printer::new(output, IMPORT_OUTPUT_BYTES_MAX);
+        let imported = import::import(&engine, &import, &mut printer);
+        let imported = lifesigns::while_alive(&engine, "take in the image", imported).await;
+        imported.map_err(|error| on_node(error, Work::Import, node))
     }
 
     async fn images_prune(&self, kept: &[ImagesKept<'_>]) -> Result<ImagesPruned, BuildError> {

@@ -3,7 +3,7 @@
 use ambo_engine_docker::EngineError;
 
 use crate::output::shorten;
-use crate::port::BuildError;
+use crate::port::{BuildError, Work};
 use crate::progress::Failed;
 
 /// Longest reason that is passed on, in characters.
@@ -75,11 +75,12 @@ pub(crate) fn platform(doing: &str, error: impl std::error::Error + Send + Sync 
 }
 
 /// Where there are several machines that build, the user can do something about the fault of one.
-pub(crate) fn on_node(error: BuildError, node: Option<String>) -> BuildError {
+pub(crate) fn on_node(error: BuildError, work: Work, node: Option<String>) -> BuildError {
     match (error, node) {
         (BuildError::Platform { doing, source }, Some(node)) if source.is::<EngineError>() => {
-            BuildError::BrokeOff { node, source: Box::new(BuildError::Platform { doing, source }) }
+            BuildError::BrokeOff { work, node, source: Box::new(BuildError::Platform { doing, source }) }
         }
+        (BuildError::ImageNotFound { image, reason, .. }, node) => BuildError::ImageNotFound { image, node, reason },
         (error, _) => error,
     }
 }
@@ -182,13 +183,26 @@ mod tests {
     fn only_an_engines_fault_is_its_nodes() {
         let node = || Some("n2".to_owned());
         let gone = || engine_failure("inspect the image", EngineError::down(std::io::Error::other("gone")));
-        let told = on_node(gone(), node());
+        let told = on_node(gone(), Work::Build, node());
         assert!(matches!(&told, BuildError::BrokeOff { node, .. } if node == "n2"));
-        assert!(told.to_string().contains("push again"), "{told}");
-        assert!(matches!(on_node(gone(), None), BuildError::Platform { .. }), "there is no other machine");
+        let said = "the build on n2 broke off: push again, and another node builds it if this one is gone";
+        assert_eq!(told.to_string(), said);
+        let said = on_node(gone(), Work::Import, node()).to_string();
+        assert!(said.starts_with("taking in the image on n2 broke off: deploy it again"), "{said}");
+        assert!(matches!(on_node(gone(), Work::Build, None), BuildError::Platform { .. }), "there is no other machine");
         let of_the_source = platform("read the source", std::io::Error::other("x"));
-        assert!(matches!(on_node(of_the_source, node()), BuildError::Platform { .. }));
-        assert!(matches!(on_node(BuildError::Step("x".to_owned()), node()), BuildError::Step(_)));
+        assert!(matches!(on_node(of_the_source, Work::Build, node()), BuildError::Platform { .. }));
+        assert!(matches!(on_node(BuildError::Step("x".to_owned()), Work::Build, node()), BuildError::Step(_)));
+    }
+
+    #[test]
+    fn an_image_that_is_nowhere_is_told_with_the_node_that_looked() {
+        let image = ambo_model::ImageReference::parse("shop:1").unwrap();
+        let nowhere = BuildError::ImageNotFound { image, node: None, reason: "no such host".to_owned() };
+        let said = "image `shop:1` can neither be pulled nor found on the engine: no such host";
+        assert_eq!(nowhere.to_string(), said);
+        let said = "image `shop:1` can neither be pulled nor found on the engine of n2: no such host";
+        assert_eq!(on_node(nowhere, Work::Import, Some("n2".to_owned())).to_string(), said);
     }
 
     #[test]

@@ -41,7 +41,7 @@ async fn import_unbounded(
     printer.heading(&format!("Pulling {reference}")).await;
     if is_of_another_app(reference, &import.repository) {
         let reason = "it belongs to another app".to_owned();
-        return Err(BuildError::ImageNotFound { image: import.reference.clone(), reason });
+        return Err(BuildError::ImageNotFound { image: import.reference.clone(), node: None, reason });
     }
     let before = match image_find(engine, reference).await {
         // An image's id, or the start of one, is no name: it would lead to anybody's image.
@@ -81,7 +81,9 @@ async fn copy_or_fault(
         return Err(BuildError::DiskFull);
     }
     let reason = pull_reason(&error);
-    let Some(copy) = copy else { return Err(BuildError::ImageNotFound { image: reference.clone(), reason }) };
+    let Some(copy) = copy else {
+        return Err(BuildError::ImageNotFound { image: reference.clone(), node: None, reason });
+    };
     printer.detail(&format!("cannot be pulled ({reason})")).await;
     printer.detail("using the engine's own copy").await;
     Ok(copy)

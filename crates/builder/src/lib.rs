@@ -14,6 +14,7 @@ pub mod engines;
 mod failure;
 mod import;
 mod inspect;
+mod lifesigns;
 mod output;
 pub mod port;
 pub mod processes;
@@ -27,6 +28,6 @@ pub use detect::eject;
 pub use engines::{BuildEngines, EngineLease};
 pub use port::{
     BuildError, BuildLimits, BuildOutput, BuildRequest, ImageBuilder, ImageImport, ImagesKept, ImagesPruned,
-    RegistryLogin,
+    RegistryLogin, Work,
 };
 pub use processes::process_table_of_image;

@@ -109,6 +109,30 @@ pub struct BuildLimits {
     pub source: ByteSize,
 }
 
+/// What an engine does for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Builds an image.
+    Build,
+    /// Takes in an image that there is.
+    Import,
+}
+
+impl Work {
+    fn broke_off_on(self, node: &str) -> String {
+        match self {
+            Self::Build => format!("the build on {node} broke off: push again, and another node builds it"),
+            Self::Import => {
+                format!("taking in the image on {node} broke off: deploy it again, and another node does it")
+            }
+        }
+    }
+}
+
+fn of(node: Option<&str>) -> String {
+    node.map(|node| format!(" of {node}")).unwrap_or_default()
+}
+
 /// Why a build gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -137,16 +161,20 @@ pub enum BuildError {
     #[error("the build took longer than {} minutes", .0.as_secs() / 60)]
     Timeout(Duration),
     /// The image to take in is not there.
-    #[error("image `{image}` can neither be pulled nor found on the engine: {reason}")]
+    #[error("image `{image}` can neither be pulled nor found on the engine{}: {reason}", of(.node.as_deref()))]
     ImageNotFound {
         /// Which.
         image: ImageReference,
+        /// The machine that looked, one of several.
+        node: Option<String>,
         /// In the engine's words.
         reason: String,
     },
-    /// The machine that built, one of several, is gone or its engine failed: a retry goes to another.
-    #[error("the build on {node} broke off: push again, and another node builds it if this one is gone")]
+    /// The machine that worked, one of several, is gone, or its engine failed or hangs: a retry goes to another.
+    #[error("{} if this one is gone", .work.broke_off_on(.node))]
     BrokeOff {
+        /// What was under way.
+        work: Work,
         /// Which.
         node: String,
         /// What we did there, and why it failed.

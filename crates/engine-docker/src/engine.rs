@@ -121,6 +121,14 @@ impl Engine {
         })
     }
 
+    /// Asks for a sign of life: nothing that the engine must look up, so that one which is busy answers too.
+    ///
+    /// # Errors
+    /// When it does not answer within 5 s, or says that it is not well.
+    pub async fn ping(&self) -> Result<(), EngineError> {
+        self.client().await?.with_timeout(STATUS_DURATION_MAX).ping().await.map(drop).map_err(EngineError::from)
+    }
+
     /// Sends a request that bollard has no words for, and reads the JSON answer.
     ///
     /// # Errors

@@ -49,8 +49,11 @@ impl ImageBuilder for FakeBuilder {
     }
 
     async fn import(&self, import: ImageImport, output: BuildOutput) -> Result<Artifact, BuildError> {
-        let unknown =
-            || BuildError::ImageNotFound { image: import.reference.clone(), reason: "nobody ordered it".to_owned() };
+        let unknown = || BuildError::ImageNotFound {
+            image: import.reference.clone(),
+            node: None,
+            reason: "nobody ordered it".to_owned(),
+        };
         let (number, outcome, lasting) = self.ordered(&import.reference).ok_or_else(unknown)?;
         let _ = output.send(format!("       Building order {number}")).await; // The client may have left.
         tokio::time::sleep(lasting).await;

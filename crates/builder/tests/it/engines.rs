@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ambo_builder::{BuildEngines, BuildError, BuilderSettings, DockerBuilder, EngineLease, ImageBuilder, ImagesKept};
 use ambo_engine_docker::{DockerSettings, Engine, EngineAddress, EngineError, EngineStream};
 use ambo_model::ByteSize;
 use async_trait::async_trait;
 use tokio::net::{TcpStream, UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::cancel::runs;
@@ -40,20 +41,40 @@ fn engine_at(socket: PathBuf) -> Engine {
 }
 
 /// Another way to the tests' engine, which is cut when it is dropped, with all that goes over it.
-fn way(socket: &Path) -> JoinSet<()> {
-    let listener = UnixListener::bind(socket).unwrap();
-    let mut way = JoinSet::new();
-    way.spawn(async move {
-        let mut connections = JoinSet::new();
-        while let Ok((mut near, _)) = listener.accept().await {
-            connections.spawn(async move {
-                let mut far = far().await;
-                // It ends when either end does.
-                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
-            });
-        }
-    });
-    way
+struct Way {
+    _connections: JoinSet<()>,
+    hangs: watch::Sender<bool>,
+}
+
+impl Way {
+    fn open(socket: &Path) -> Self {
+        let listener = UnixListener::bind(socket).unwrap();
+        let (hangs, told) = watch::channel(false);
+        let mut way = JoinSet::new();
+        way.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((near, _)) = listener.accept().await {
+                connections.spawn(carry(near, told.clone()));
+            }
+        });
+        Self { _connections: way, hangs }
+    }
+
+    /// From now on the engine at its end hangs: connections stay open and new ones are taken, and nothing comes back.
+    fn hang(&self) {
+        self.hangs.send_replace(true);
+    }
+}
+
+/// Until either end closes, or the engine hangs.
+async fn carry(mut near: UnixStream, mut hangs: watch::Receiver<bool>) {
+    let mut far = far().await;
+    let hung = async { drop(hangs.wait_for(|hangs| *hangs).await) };
+    tokio::select! {
+        biased;
+        () = hung => std::future::pending().await,
+        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+    }
 }
 
 async fn far() -> Box<dyn EngineStream> {
@@ -67,7 +88,7 @@ async fn far() -> Box<dyn EngineStream> {
 async fn a_node_that_dies_while_it_builds_ends_the_build_with_what_to_do() {
     let fixture = Fixture::new("dies").await;
     let socket = fixture.directory.path().join("n2.sock");
-    let way = way(&socket);
+    let way = Way::open(&socket);
     let builder = builder(&fixture, vec![engine_at(socket)]);
     let word = format!("601.{}", std::process::id());
     let dockerfile = format!("FROM debian:bookworm-slim\nRUN sleep {word}; echo {}\n", ambo_model::BuildId::new());
@@ -87,6 +108,46 @@ async fn a_node_that_dies_while_it_builds_ends_the_build_with_what_to_do() {
     assert!(lines.iter().any(|line| line == "-----> Building on n2"), "{lines:?}");
     wait_until("the step is killed", async || !runs(&word)).await;
     fixture.end().await;
+}
+
+#[tokio::test]
+async fn an_engine_that_hangs_while_it_builds_ends_the_build_with_what_to_do() {
+    let fixture = Fixture::new("hangs").await;
+    let socket = fixture.directory.path().join("n2.sock");
+    let way = Way::open(&socket);
+    let builder = builder(&fixture, vec![engine_at(socket)]);
+    let word = format!("602.{}", std::process::id());
+    let dockerfile = format!("FROM debian:bookworm-slim\nRUN sleep {word}; echo {}\n", ambo_model::BuildId::new());
+    let (to, _from) = mpsc::channel(100);
+    let mut build = builder.build(fixture.request(&[("Dockerfile", &dockerfile)]), to);
+    tokio::select! {
+        ended = &mut build => panic!("{ended:?}"),
+        () = wait_until("the step runs", async || runs(&word)) => {}
+    }
+    way.hang();
+    tokio::time::pause();
+    let (ended, waited) = seconds_pass(build).await;
+    tokio::time::resume();
+    let ended = ended.unwrap_err();
+    assert!(matches!(&ended, BuildError::BrokeOff { node, .. } if node == "n2"), "{ended:?}");
+    assert!((25..=36).contains(&waited), "{waited} s");
+    assert!(runs(&word), "the engine does not hear that nobody waits any more");
+    drop(way);
+    wait_until("the step is killed", async || !runs(&word)).await;
+    fixture.end().await;
+}
+
+/// Lets time pass, second by second, until the work ends; gives how many.
+async fn seconds_pass<T>(mut work: impl Future<Output = T> + Unpin) -> (T, u32) {
+    let mut waited = 0;
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut work => return (ended, waited),
+            () = tokio::time::advance(Duration::from_secs(1)) => waited += 1,
+        }
+        assert!(waited < 60, "waited in vain");
+    }
 }
 
 #[tokio::test]

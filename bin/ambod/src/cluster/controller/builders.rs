@@ -30,7 +30,8 @@ impl BuilderNodes {
     async fn answering(&self, node: &SwarmNode) -> Option<Engine> {
         let answered = async {
             let engine = self.engines.engine(node)?;
-            engine.client().await.map(|_| engine)
+            // Every time: one that was asked before may hang by now.
+            engine.ping().await.map(|()| engine)
         };
         let told = |error: &EngineError| {
             let cause = std::error::Error::source(error).map(ToString::to_string);
