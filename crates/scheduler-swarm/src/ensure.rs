@@ -6,7 +6,7 @@ use ambo_scheduler::{Scheduler, SchedulerError, WorkloadSpec};
 use futures::future::join_all;
 
 use crate::driver::Cluster;
-use crate::failure::failed;
+use crate::failure::{failed, on_node};
 use crate::machines;
 use crate::service::{Found, service_spec};
 
@@ -86,14 +86,20 @@ impl Cluster {
     /// its program is in it. One node on which it is will do: Swarm sees to the others.
     async fn workload_check(&self, spec: &WorkloadSpec, nodes: &[Node]) -> Result<(), SchedulerError> {
         let checks = nodes.iter().take(spec.count.max(1) as usize);
-        let checks = checks.map(|node| async { self.docker_on(&node.id).await?.workload_check(spec).await });
+        let checks = checks.map(|node| async {
+            let checked = async { self.docker_on(&node.id).await?.workload_check(spec).await };
+            checked.await.map_err(on_node(&node.name))
+        });
         first_best(join_all(checks).await)
     }
 
     pub(crate) async fn image_ensure(&self, image: &ambo_model::ImageReference) -> Result<(), SchedulerError> {
         let nodes = self.candidates(&Tags::default()).await?;
         let pulls = nodes.iter().take(1);
-        let pulls = pulls.map(|node| async { self.docker_on(&node.id).await?.image_ensure(image).await });
+        let pulls = pulls.map(|node| async {
+            let pulled = async { self.docker_on(&node.id).await?.image_ensure(image).await };
+            pulled.await.map_err(on_node(&node.name))
+        });
         first_best(join_all(pulls).await)
     }
 

@@ -35,6 +35,31 @@ pub(crate) fn refused(doing: impl Into<String>) -> impl FnOnce(EngineError) -> S
     }
 }
 
+/// For `map_err`: it happened on this node. What is the same on every node, and what is gone, needs none.
+pub(crate) fn on_node(name: &str) -> impl FnOnce(SchedulerError) -> SchedulerError {
+    let node = name.to_owned();
+    move |error| match error {
+        SchedulerError::EngineDown { source } => {
+            SchedulerError::EngineDown { source: Box::new(OnNode { node, source }) }
+        }
+        SchedulerError::ImagePull { image, source } => {
+            SchedulerError::ImagePull { image, source: Box::new(OnNode { node, source }) }
+        }
+        SchedulerError::Engine { doing, source } => {
+            SchedulerError::Engine { doing: format!("{doing} on node {node}"), source }
+        }
+        error => error,
+    }
+}
+
+/// Where something went wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("on node {node}")]
+struct OnNode {
+    node: String,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
 /// Whether a manager cannot decide anything now.
 pub(crate) fn is_away(error: &EngineError) -> bool {
     match error {
@@ -78,6 +103,24 @@ mod tests {
         assert!(is_away(&EngineError::down("gone")));
         assert!(!is_away(&said("rpc error: code = Unknown desc = update out of sequence")));
         assert!(is_out_of_sequence(&said("rpc error: code = Unknown desc = update out of sequence")));
+    }
+
+    #[test]
+    fn what_happened_on_a_node_is_told_with_its_name() {
+        let told = |error| {
+            let error = on_node("n2")(error);
+            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            format!("{error}: {source}")
+        };
+        let image = ambo_model::ImageReference::parse("shop:1").unwrap();
+        let pull = SchedulerError::ImagePull { image, source: "manifest unknown".into() };
+        assert_eq!(told(pull), "pull image shop:1: on node n2");
+        let down = SchedulerError::EngineDown { source: "gone".into() };
+        assert_eq!(told(down), "the container engine does not answer: on node n2");
+        let failed = SchedulerError::Engine { doing: "start a run".to_owned(), source: "no".into() };
+        assert_eq!(told(failed), "start a run on node n2: no");
+        let start = SchedulerError::Start { what: "web.1".to_owned(), reason: "no such file".to_owned() };
+        assert_eq!(told(start), "start web.1: no such file: ", "the image has it on no node");
     }
 
     #[test]

@@ -4,13 +4,13 @@
 
 use std::collections::HashMap;
 
-use ambo_model::{Instance, InstanceId, NodeId, NodeState};
+use ambo_model::{Instance, InstanceId, Node, NodeId, NodeState};
 use ambo_scheduler::{Attached, ExecSpec, RunSpec, Scheduler, SchedulerError};
 use futures::future::join_all;
 
 use crate::chains::Chains;
 use crate::driver::Cluster;
-use crate::failure::failed;
+use crate::failure::{failed, on_node};
 use crate::machines;
 use crate::slots::{Seen, Slot};
 use crate::task::{Task, TaskState};
@@ -133,7 +133,7 @@ impl Cluster {
         self.fence_check().await?;
         let mut away = SchedulerError::EngineDown { source: "no node's engine answers".into() };
         for node in self.candidates(&run.tags).await? {
-            match self.run_start_on(&node.id, run.clone()).await {
+            match self.run_start_on(&node, run.clone()).await {
                 Err(error @ SchedulerError::EngineDown { .. }) => away = error,
                 started => return started,
             }
@@ -141,13 +141,13 @@ impl Cluster {
         Err(away)
     }
 
-    async fn run_start_on(&self, node: &NodeId, run: RunSpec) -> Result<Attached, SchedulerError> {
-        let docker = self.docker_on(node).await?;
-        docker.image_ensure(&run.image).await?;
+    async fn run_start_on(&self, node: &Node, run: RunSpec) -> Result<Attached, SchedulerError> {
+        let docker = self.docker_on(&node.id).await.map_err(on_node(&node.name))?;
+        docker.image_ensure(&run.image).await.map_err(on_node(&node.name))?;
         // Nobody removes the app's network in between.
         let _network = self.apps.lock(&run.app).await;
         let network = self.network_ensure(run.app).await?;
-        docker.run_on(&network, run).await
+        docker.run_on(&network, run).await.map_err(on_node(&node.name))
     }
 
     pub(crate) async fn runs_observe(&self) -> Result<Vec<Instance>, SchedulerError> {
