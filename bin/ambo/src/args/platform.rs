@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::backup::{PlatformBackup, PlatformRestore};
 
@@ -102,11 +102,12 @@ pub(crate) struct PlatformChange {
 
 /// Arguments of `platform upgrade`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("change").args(["image", "dns", "no_dns"]).required(true).multiple(true)))]
 pub(crate) struct PlatformUpgrade {
     #[command(flatten)]
     pub(crate) manager: ManagerArgs,
     /// The new image
-    #[arg(long, value_name = "IMAGE", required_unless_present_any = ["dns", "no_dns"])]
+    #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Option<String>,
     /// Answer DNS for the domain on every node's port 53 from now on
     #[arg(long)]

@@ -151,11 +151,11 @@ async fn upgrade(context: &Context, args: PlatformUpgrade) -> Outcome {
     }
     match args.dns() {
         Some(true) => {
-            context.printer.note("Every node answers DNS for the platform's domain.")?;
+            context.printer.note("DNS for the platform's domain is on, on every node.")?;
             context.printer.hint("what to set in the zone above: ambo platform dns")
         }
         Some(false) => {
-            context.printer.note("No node answers DNS any more.")?;
+            context.printer.note("DNS for the platform's domain is off.")?;
             context.printer.hint("the records that lead users to the nodes now: ambo platform dns")
         }
         None => Ok(()),

@@ -10,6 +10,7 @@ mod deploys;
 mod fake;
 mod git;
 mod logs;
+mod platform;
 mod processes;
 mod runs;
 mod world;
