@@ -154,7 +154,13 @@ impl Grounds {
         // Routers first: they hear of the new table at once, and what drains is drained everywhere.
         self.services.routers_serve(hub, logs, nodes.subscribe());
         platform.controller.recover().await.context("put right what the last leader left behind")?;
-        platform.controller.routes_prepare(ROUTES_PATIENCE).await;
+        // A router that hands in many lines of its log says late that it came along. It goes on by its last table; clients wait
+        // no longer for it than for the table itself.
+        let controller = platform.controller.clone();
+        let prepared = tokio::spawn(async move { controller.routes_prepare(ROUTES_PATIENCE).await });
+        if let Ok(prepared) = tokio::time::timeout(ROUTES_PATIENCE, prepared).await {
+            prepared.context("prepare the first routes")?;
+        }
         let mut control = platform.start(drain);
         let accepting = control.accepting();
         control.add("routers' networks", async move {
