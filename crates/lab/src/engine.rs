@@ -18,9 +18,6 @@ const MACHINE: &str = "hostname \"$0\" && mkdir -p /var/lib/ambo && mount --bind
 /// What its disk holds for the platform. Beside it is an image, if that is a disk of its own.
 pub(crate) const PLATFORM: &str = "lib";
 
-/// After how many seconds without a word of the leader a manager stands for election, as `nodes join-config` sets it.
-const ELECTION_TICK: &str = "3";
-
 /// How much of a log says why an engine did not come up.
 const LAST_LINES: usize = 5;
 
@@ -61,7 +58,7 @@ impl Engine {
             .arg("--pidfile")
             .arg(self.directory.join("pid"))
             .args(["--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", &format!("/{}", self.namespace)])
-            .args(["--shutdown-timeout", "5", "--swarm-raft-election-tick", ELECTION_TICK])
+            .args(["--shutdown-timeout", "5"])
             .args(flags)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -7,10 +7,6 @@ use std::str::FromStr;
 use crate::component::DATA;
 use crate::joining::{Joining, LABELS_FILE, labels_text};
 
-/// What the engine of a node is told before it joins, where nobody has told it anything yet: its managers elect a leader after
-/// three seconds of silence, instead of ten (both drawn at random up to twice that), so that a dead one is noticed.
-const ENGINE_SETTINGS: &str = r#"{"swarm-raft-election-tick": 3}"#;
-
 /// Where the machine is rented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
@@ -84,11 +80,6 @@ write_files:
     content: |
       #!/bin/sh
       set -eu
-      if [ ! -e /etc/docker/daemon.json ]; then
-        mkdir -p /etc/docker
-        echo '{ENGINE_SETTINGS}' > /etc/docker/daemon.json
-        systemctl restart docker
-      fi
       address=$(ip route get {manager} | sed -n 's/.* src \\([^ ]*\\).*/\\1/p' | head -n 1)
       until docker info >/dev/null 2>&1; do sleep 1; done
       state=$(docker info --format '{{{{.Swarm.LocalNodeState}}}}')
@@ -130,7 +121,6 @@ mod tests {
             let text = join_config(name.parse().unwrap(), &joining, &labels);
             assert!(text.starts_with("#cloud-config\n"));
             assert!(text.contains("--token SWMTKN-1-abc 10.0.0.1:2377"));
-            assert!(text.contains("echo '{\"swarm-raft-election-tick\": 3}' > /etc/docker/daemon.json"));
             assert!(text.contains("join until 2026-01-01T01:00:00Z") && text.contains("\n      region=eu\n"));
             assert!(text.contains("[rm, -f, /usr/local/sbin/ambo-join]"));
         }
