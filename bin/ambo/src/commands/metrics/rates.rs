@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use ambo_client::types::{AppMetrics, InstanceMetrics, RequestMetrics};
 
+use crate::commands::ps::order;
+
 /// An app between two readings.
 #[derive(Debug)]
 pub(super) struct Rates {
@@ -49,7 +51,7 @@ impl Rates {
             .iter()
             .map(|now| instance(before.get(&(now.node.as_str(), now.id.as_str())).copied(), now, seconds))
             .collect();
-        instances.sort_by(|a, b| super::super::ps::order(&a.name).cmp(&super::super::ps::order(&b.name)));
+        instances.sort_by_cached_key(|instance| order(&instance.name));
         Self { instances, requests: requests(&first.requests, &second.requests, seconds) }
     }
 }
