@@ -44,7 +44,13 @@ impl Fitness {
         loop {
             match nodes(&self.engines.swarm()).await {
                 Some(nodes) => (known, heard) = (nodes, Instant::now()),
-                None if heard.elapsed() >= PATIENCE && self.another_is_fit(&known).await => return,
+                // A swarm that has just found a leader answers both: then it is the question before that came too early.
+                None if heard.elapsed() >= PATIENCE && self.another_is_fit(&known).await => {
+                    match nodes(&self.engines.swarm()).await {
+                        Some(nodes) => (known, heard) = (nodes, Instant::now()),
+                        None => return,
+                    }
+                }
                 None => {}
             }
             sleep(INTERVAL).await;
