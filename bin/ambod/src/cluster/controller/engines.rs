@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ambo_engine_docker::{Connector, Engine, EngineError, EngineStream};
 use ambo_link::{LinkClient, Opening, Role, Service};
@@ -10,10 +11,14 @@ use ambo_model::NodeId;
 use ambo_operator::swarm::{Swarm, SwarmNode};
 use ambo_scheduler_swarm::NodeEngines;
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use crate::cluster::identity::identity;
 use crate::one_machine::engine_settings;
 use crate::settings::Settings;
+
+/// Longest wait for the list of nodes where an older one will do: an engine whose swarm has no leader says nothing for 20 s.
+const LISTED_DURATION_MAX: Duration = Duration::from_secs(2);
 
 /// Finds engines by their nodes.
 #[derive(Debug, Clone)]
@@ -24,6 +29,8 @@ pub(super) struct ClusterEngines {
     node: String,
     client: LinkClient,
     agent_port: u16,
+    /// The nodes as they were listed last.
+    listed: Arc<Mutex<Vec<SwarmNode>>>,
 }
 
 impl ClusterEngines {
@@ -33,6 +40,7 @@ impl ClusterEngines {
             node: settings.node.clone(),
             client: LinkClient::new(identity(settings)?),
             agent_port: settings.listen_agent.port(),
+            listed: Arc::default(),
         })
     }
 
@@ -65,9 +73,28 @@ impl ClusterEngines {
         self.linked(address)
     }
 
+    /// The nodes, as they were listed last when the swarm does not answer: whoever takes the lead while it elects a leader,
+    /// too, knows its engines all the same.
+    ///
+    /// # Errors
+    /// When the swarm does not answer, and never did.
+    pub(super) async fn nodes(&self) -> Result<Vec<SwarmNode>, EngineError> {
+        let listed = tokio::time::timeout(LISTED_DURATION_MAX, self.swarm().nodes()).await;
+        let error = match listed.unwrap_or_else(|elapsed| Err(EngineError::down(elapsed))) {
+            Ok(nodes) => {
+                self.listed.lock().clone_from(&nodes);
+                return Ok(nodes);
+            }
+            Err(error) => error,
+        };
+        let known = self.listed.lock().clone();
+        tracing::debug!(%error, known = known.len(), "the swarm does not list its nodes");
+        if known.is_empty() { Err(error) } else { Ok(known) }
+    }
+
     /// The engines of all managers, this node's first.
     pub(super) async fn managers(&self) -> Result<Vec<Engine>, EngineError> {
-        let nodes = self.swarm().nodes().await?;
+        let nodes = self.nodes().await?;
         let others = nodes.iter().filter(|node| node.manager_status.is_some() && !self.is_local(node));
         let others = others.filter_map(|node| self.engine(node).ok());
         Ok(std::iter::once(self.local.clone()).chain(others).collect())
@@ -82,7 +109,7 @@ impl ClusterEngines {
 #[async_trait]
 impl NodeEngines for ClusterEngines {
     async fn engine_of(&self, node: &NodeId) -> Result<Engine, EngineError> {
-        let nodes = self.swarm().nodes().await?;
+        let nodes = self.nodes().await?;
         let found = nodes.iter().find(|known| known.id == node.as_str());
         self.engine(found.ok_or_else(|| EngineError::down(format!("there is no node {node} any more")))?)
     }

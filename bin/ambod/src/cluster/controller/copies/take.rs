@@ -71,7 +71,7 @@ struct LeaderOfSwarm {
 
 impl LeaderOfSwarm {
     async fn stream(&self) -> anyhow::Result<ambo_link::LinkStream> {
-        let nodes = self.engines.swarm().nodes().await?;
+        let nodes = self.engines.nodes().await?;
         let others = nodes.iter().filter(|node| node.manager_status.is_some() && !self.engines.is_local(node));
         let links = others.filter_map(|node| node.address()).map(|address| SocketAddr::new(address, self.port));
         self.leader.controllers_set(links.collect());
