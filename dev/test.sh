@@ -15,8 +15,8 @@ setup() {
     dev/packages.sh libssl-dev pkg-config protobuf-compiler libprotobuf-dev
     # The store's other backend.
     dev/packages.sh etcd-server etcd-client
-    # Reads what is measured.
-    dev/packages.sh prometheus
+    # One reads what is measured, one what makes a node of a machine.
+    dev/packages.sh prometheus cloud-init
     dev/packages.sh docker.io iptables curl ca-certificates openssh-client skopeo mmdebstrap iproute2 procps wrk
     dev/object-stores.sh
     dev/engine.sh up

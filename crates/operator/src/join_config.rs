@@ -105,20 +105,51 @@ fn labels_entry(labels: &BTreeMap<String, String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
     use ambo_model::Secret;
 
     use super::*;
 
-    #[test]
-    fn it_joins_with_the_token_and_keeps_it_no_longer_than_it_must() {
-        let joining = Joining {
+    const PROVIDERS: [&str; 5] = ["azure", "aws", "gcp", "digitalocean", "bare"];
+
+    fn joining() -> Joining {
+        Joining {
             token: Secret::new("SWMTKN-1-abc".to_owned()),
             manager: "10.0.0.1".parse().unwrap(),
             until: "2026-01-01T01:00:00Z".parse().unwrap(),
-        };
+        }
+    }
+
+    /// What cloud-init itself says of a text.
+    fn cloud_init_says(text: &str) -> String {
+        let mut schema = Command::new("cloud-init");
+        schema.args(["schema", "--config-file", "/dev/stdin"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let schema = schema.stderr(Stdio::piped()).spawn();
+        let mut schema = schema.expect("no `cloud-init`: install it with `dev/packages.sh cloud-init`");
+        schema.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let said = schema.wait_with_output().unwrap();
+        String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned()
+    }
+
+    #[test]
+    fn cloud_init_finds_nothing_wrong_with_it() {
+        for name in PROVIDERS {
+            for labels in [BTreeMap::new(), [("region".to_owned(), "eu".to_owned())].into()] {
+                let said = cloud_init_says(&join_config(name.parse().unwrap(), &joining(), &labels));
+                assert!(said.contains("Valid cloud-config"), "{name}: {said}");
+            }
+        }
+        let said = cloud_init_says("#cloud-config\nruncmd: 7\n");
+        assert!(!said.contains("Valid cloud-config"), "{said}");
+    }
+
+    #[test]
+    fn it_joins_with_the_token_and_keeps_it_no_longer_than_it_must() {
         let labels = [("region".to_owned(), "eu".to_owned())].into();
-        for name in ["azure", "aws", "gcp", "digitalocean", "bare"] {
-            let text = join_config(name.parse().unwrap(), &joining, &labels);
+        for name in PROVIDERS {
+            let text = join_config(name.parse().unwrap(), &joining(), &labels);
             assert!(text.starts_with("#cloud-config\n"));
             assert!(text.contains("--token SWMTKN-1-abc 10.0.0.1:2377"));
             assert!(text.contains("join until 2026-01-01T01:00:00Z") && text.contains("\n      region=eu\n"));
