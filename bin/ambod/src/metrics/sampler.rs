@@ -35,6 +35,7 @@ impl Sampler {
     }
 
     async fn instances(&self, platform: &str) -> Option<Vec<InstanceUsage>> {
+        // It knows the containers of both drivers.
         let usage = ambo_scheduler_swarm::instances_usage(&self.engine, platform);
         let late = |_| Err(SchedulerError::EngineDown { source: "no answer in time".into() });
         match tokio::time::timeout(ENGINE_DURATION_MAX, usage).await.unwrap_or_else(late) {
