@@ -44,7 +44,7 @@ impl BuilderNodes {
 #[async_trait]
 impl BuildEngines for BuilderNodes {
     async fn lease(&self, repository: &str) -> Result<EngineLease, EngineError> {
-        let nodes = self.engines.swarm().nodes().await?;
+        let nodes = self.engines.nodes().await?;
         let mut builders: Vec<&SwarmNode> = nodes.iter().filter(|node| builds(node)).collect();
         while let Some(held) = self.under_way.begin(repository, &builders) {
             let Some(at) = builders.iter().position(|node| node.id == held.node) else { break };
@@ -59,7 +59,7 @@ impl BuildEngines for BuilderNodes {
 
     async fn all(&self) -> Result<Vec<Engine>, EngineError> {
         // Not only those that build: whatever runs has been pulled where it runs.
-        let nodes = self.engines.swarm().nodes().await?;
+        let nodes = self.engines.nodes().await?;
         let asked = nodes.iter().filter(|node| is_up(node)).map(|node| self.answering(node));
         Ok(join_all(asked).await.into_iter().flatten().collect())
     }
