@@ -147,9 +147,10 @@ impl Board {
         self.state.lock().health.keys().cloned().collect()
     }
 
-    /// Whether an instance has answered, and not failed too often since.
-    pub(crate) fn is_healthy(&self, instance: &InstanceId) -> bool {
-        self.state.lock().health.get(instance).is_some_and(|health| health.healthy)
+    /// Whether an instance has answered since it was last started, and not failed too often since.
+    pub(crate) fn is_healthy(&self, instance: &Instance) -> bool {
+        let state = self.state.lock();
+        state.health.get(&instance.id).is_some_and(|health| health.healthy && health.start.0 == instance.restarts)
     }
 
     /// Notes that a round of health checks is over. True for the first one.
@@ -204,9 +205,9 @@ impl Board {
             let start = (instance.restarts, instance.started_at);
             let health = state.health.entry(instance.id.clone()).or_default();
             if health.start != start {
-                let known = health.start != (0, None);
+                // A rollout finds first starts healthy, and does not note their time.
+                health.healthy &= health.start == (instance.restarts, None);
                 health.start = start;
-                health.healthy &= !known;
                 health.unproven = None;
             }
             if !health.healthy || health.asked.is_none_or(|asked| asked.elapsed() >= interval(instance)) {
@@ -218,20 +219,53 @@ impl Board {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use ambo_model::{AppId, AppName, InstanceState, ProcessType, ReleaseVersion};
+
     use super::*;
 
     const START: Duration = Duration::from_secs(60);
 
+    /// One that runs, and has no address.
+    pub(crate) fn instance() -> Instance {
+        let workload =
+            WorkloadId { app: AppId::new(), release: ReleaseVersion(1), process: ProcessType::web(), generation: 0 };
+        Instance {
+            id: InstanceId::new("i"),
+            workload,
+            app_name: AppName::parse("shop").unwrap(),
+            index: 1,
+            state: InstanceState::Running,
+            endpoint: None,
+            node: "n1".to_owned(),
+            restarts: 0,
+            started_at: Some(Timestamp::UNIX_EPOCH),
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_healthy_instance_may_fail_fewer_times_than_the_maximum() {
-        let (board, instance) = (Board::default(), InstanceId::new("i"));
+        let (board, known) = (Board::default(), instance());
+        let instance = known.id.clone();
         assert!(board.healthy(&instance));
         assert_eq!(board.failed(&instance, 2, START), Verdict::Waiting);
         assert!(!board.healthy(&instance), "it was in rotation all the time");
         assert_eq!(board.failed(&instance, 2, START), Verdict::Waiting);
         assert_eq!(board.failed(&instance, 2, START), Verdict::Unhealthy);
-        assert!(!board.is_healthy(&instance));
+        assert!(!board.is_healthy(&known));
+    }
+
+    #[test]
+    fn what_was_healthy_before_it_crashed_has_to_answer_again() {
+        let (board, before) = (Board::default(), instance());
+        board.healthy(&before.id);
+        assert!(board.is_healthy(&before));
+        let state = InstanceState::Crashed { exit_code: Some(1) };
+        let after = Instance { state, restarts: 1, ..before };
+        assert!(!board.is_healthy(&after));
+        assert_eq!(board.due(&HashSet::new(), std::slice::from_ref(&after), |_| START), std::slice::from_ref(&after));
+        board.healthy(&after.id);
+        assert!(board.is_healthy(&after));
     }
 
     #[tokio::test(start_paused = true)]

@@ -66,7 +66,8 @@ impl Controller {
         }
         let run = instance.workload.process == ProcessType::run();
         match instance.state {
-            InstanceState::Running if run || self.board.is_healthy(&instance.id) => "up",
+            _ if instance.is_running() && self.board.is_healthy(instance) => "up",
+            InstanceState::Running if run => "up",
             InstanceState::Running | InstanceState::Starting => "starting",
             InstanceState::Crashed { .. } => "crashed",
             InstanceState::Stopping => "stopping",

@@ -56,9 +56,7 @@ impl Controller {
 
 #[cfg(test)]
 mod tests {
-    use ambo_model::{
-        AppName, Formation, InstanceId, InstanceState, ProcessType, ReleaseVersion, Timestamp, WorkloadId,
-    };
+    use ambo_model::{AppName, Formation, ProcessType, ReleaseVersion, Timestamp, WorkloadId};
 
     use super::*;
 
@@ -67,17 +65,7 @@ mod tests {
     }
 
     fn instance(workload: WorkloadId) -> Instance {
-        Instance {
-            id: InstanceId::new("i"),
-            workload,
-            app_name: AppName::parse("shop").unwrap(),
-            index: 1,
-            state: InstanceState::Running,
-            endpoint: None,
-            node: "n1".to_owned(),
-            restarts: 0,
-            started_at: None,
-        }
+        Instance { workload, ..crate::board::tests::instance() }
     }
 
     #[test]

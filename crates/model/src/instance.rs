@@ -39,7 +39,7 @@ pub enum InstanceState {
     Starting,
     /// Running. Whether it is healthy is the health check's to say.
     Running,
-    /// It exits again and again; the engine waits before it tries once more.
+    /// It has exited: the engine waits before it starts it again, or did so only just now.
     Crashed {
         /// Of the last exit.
         exit_code: Option<i32>,
@@ -86,9 +86,14 @@ impl Instance {
         format!("{}.{}", self.workload.process, self.index)
     }
 
-    /// Whether it runs now.
+    /// Whether its process runs now. One that crashed a moment ago and was started again does, though it is still counted as
+    /// crashed: what it is good for is the health check's to say.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.state == InstanceState::Running
+        match self.state {
+            InstanceState::Running => true,
+            InstanceState::Crashed { .. } => self.started_at.is_some(),
+            InstanceState::Starting | InstanceState::Exited { .. } | InstanceState::Stopping => false,
+        }
     }
 }

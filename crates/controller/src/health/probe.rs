@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use ambo_model::{HealthCheck, Instance, InstanceState, Probe, Timestamp};
+use ambo_model::{HealthCheck, Instance, Probe, Timestamp};
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
@@ -38,7 +38,7 @@ pub(crate) async fn probe(
     check: &HealthCheck,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    if instance.state != InstanceState::Running {
+    if !instance.is_running() {
         return Err(Failure::Instance("is not running".to_owned()));
     }
     let timeout = Duration::from_secs(u64::from(check.timeout_seconds));
@@ -106,19 +106,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     fn instance(endpoint: Option<SocketAddr>) -> Instance {
-        let workload =
-            WorkloadId { app: AppId::new(), release: ReleaseVersion(1), process: ProcessType::web(), generation: 0 };
-        Instance {
-            id: InstanceId::new("i"),
-            workload,
-            app_name: AppName::parse("shop").unwrap(),
-            index: 1,
-            state: InstanceState::Running,
-            endpoint,
-            node: String::new(),
-            restarts: 0,
-            started_at: Some(Timestamp::UNIX_EPOCH),
-        }
+        Instance { endpoint, ..crate::board::tests::instance() }
     }
 
     fn check(probe: Probe) -> HealthCheck {

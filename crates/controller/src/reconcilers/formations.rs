@@ -139,8 +139,9 @@ impl Controller {
     fn shrink(self: &Arc<Self>, wanted: &Wanted, instances: &[Instance], retiring: &mut JoinSet<()>) {
         let staying: Vec<Instance> =
             instances.iter().filter(|instance| !self.board.drains(&instance.id)).cloned().collect();
-        let unhealthy = staying.iter().map(|instance| &instance.id).filter(|id| !self.board.is_healthy(id));
-        let retire = ambo_scheduler::retire(&wanted.workload, &staying, wanted.count, &unhealthy.cloned().collect());
+        let unhealthy = staying.iter().filter(|instance| !self.board.is_healthy(instance));
+        let unhealthy = unhealthy.map(|instance| instance.id.clone()).collect();
+        let retire = ambo_scheduler::retire(&wanted.workload, &staying, wanted.count, &unhealthy);
         let Some(draining) = self.board.drain_begin(retire.iter().cloned()) else { return };
         let (controller, workload, keep) = (Arc::clone(self), wanted.workload.clone(), wanted.count);
         retiring.spawn(async move {

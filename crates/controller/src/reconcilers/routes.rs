@@ -92,7 +92,7 @@ impl Controller {
 
     fn route(&self, app: &App, hosts: Vec<Hostname>, web: &[&Instance]) -> Route {
         let serving = || web.iter().copied().filter(|instance| self.serves(app, instance));
-        let healthy = |instance: &&Instance| instance.is_running() && self.board.is_healthy(&instance.id);
+        let healthy = |instance: &&Instance| instance.is_running() && self.board.is_healthy(instance);
         let target = |instance: &Instance| {
             let endpoint = instance.endpoint?;
             Some(Target { instance: instance.id.clone(), name: instance.name(), endpoint })

@@ -145,6 +145,28 @@ async fn an_instance_that_is_killed_or_vanishes_is_replaced() {
     assert_eq!(stayed, [&before[2]]);
 }
 
+/// In virtual time.
+async fn route_waited_for(simulation: &Simulation, targets: usize) -> Duration {
+    let since = tokio::time::Instant::now();
+    while simulation.router.route(simulation.app).is_none_or(|route| route.targets.len() != targets) {
+        assert!(since.elapsed() < Duration::from_secs(600), "the routes never had {targets} targets");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    since.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_crashed_once_is_routed_as_soon_as_it_answers_again() {
+    let mut simulation = Simulation::new(None).await;
+    simulation.deploy("web: sleep 300; exit 1").await.unwrap();
+    simulation.settle().await;
+    simulation.router.disturbed(simulation.app);
+    route_waited_for(&simulation, 0).await;
+    let down = route_waited_for(&simulation, 1).await;
+    assert!(down < Duration::from_secs(6), "it was started again at once, and was out of rotation for {down:?}");
+    assert_eq!(simulation.running().len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn config_set_while_the_engine_is_away_is_rolled_out_when_it_is_back() {
     let mut simulation = serving().await;
