@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
-use super::message::{FromRouter, RoutedCertificate, ToRouter};
+use super::message::{FromRouter, RoutedCertificate, ToRouter, UNKEPT_BATCHES_MAX};
 use crate::frames::{reader, writer};
 use crate::steady::Steady;
 
@@ -47,6 +47,8 @@ struct Waiting {
     gone: u64,
     /// Up to which number they were sent on this stream.
     sent: u64,
+    /// The last number of each message that was sent on this stream and is not kept.
+    unkept: VecDeque<u64>,
     dropped: u64,
 }
 
@@ -75,9 +77,11 @@ impl Backlog {
     fn begin(&self) {
         let mut state = self.state.lock();
         state.sent = state.gone;
+        state.unkept.clear();
     }
 
-    /// The next lines that were not sent on this stream, with the number of the last. Cancel safe.
+    /// The next lines that were not sent on this stream, with the number of the last, once the leader has room for them.
+    /// Cancel safe.
     async fn next(&self) -> (u64, Vec<LogLine>) {
         loop {
             let more = self.more.notified();
@@ -90,10 +94,18 @@ impl Backlog {
 
     fn batch(&self) -> Option<(u64, Vec<LogLine>)> {
         let mut state = self.state.lock();
+        if state.unkept.len() >= UNKEPT_BATCHES_MAX {
+            return None;
+        }
         let skipped = usize::try_from(state.sent - state.gone).unwrap_or(usize::MAX);
         let lines: Vec<LogLine> = state.lines.iter().skip(skipped).take(BATCH_LINES).cloned().collect();
-        state.sent += lines.len() as u64;
-        (!lines.is_empty()).then_some((state.sent, lines))
+        if lines.is_empty() {
+            return None;
+        }
+        let through = state.sent + lines.len() as u64;
+        state.sent = through;
+        state.unkept.push_back(through);
+        Some((through, lines))
     }
 
     fn kept(&self, through: u64) {
@@ -101,6 +113,9 @@ impl Backlog {
         while state.gone < through && state.lines.pop_front().is_some() {
             state.gone += 1;
         }
+        state.unkept.retain(|sent| *sent > through);
+        drop(state);
+        self.more.notify_one();
     }
 }
 

@@ -9,10 +9,10 @@ use ambo_model::{InstanceId, LogLine, RouteTable};
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::message::{FromRouter, RoutedCertificate, ToRouter};
+use super::message::{FromRouter, RoutedCertificate, ToRouter, UNKEPT_BATCHES_MAX};
 use super::tables::{Routes, Tables};
 use crate::frames::{Frame, reader};
 use crate::steady::BEAT_INTERVAL;
@@ -153,10 +153,12 @@ impl Hub {
         let (from, to) = tokio::io::split(stream);
         let (link, cut) = self.link_add(node);
         let _gone_at_the_end = Gone { hub: self, link };
+        let (batches, batches_waiting) = mpsc::channel(UNKEPT_BATCHES_MAX);
         let (kept, lines_kept) = watch::channel(0);
         tokio::select! {
-            ended = self.listen(link, reader(from), lines, kept) => ended,
+            ended = self.listen(link, reader(from), batches) => ended,
             ended = self.tell(to, lines_kept) => ended,
+            () = keep(batches_waiting, lines, kept) => Ok(()),
             () = cut.cancelled() => Err(io::Error::new(io::ErrorKind::TimedOut, "the router does not come along")),
         }
     }
@@ -175,8 +177,7 @@ impl Hub {
         &self,
         link: u64,
         mut from: impl Stream<Item = io::Result<FromRouter>> + Unpin,
-        lines: &dyn LinesSink,
-        kept: watch::Sender<u64>,
+        batches: mpsc::Sender<Batch>,
     ) -> io::Result<()> {
         while let Some(message) = from.next().await {
             match message? {
@@ -184,9 +185,9 @@ impl Hub {
                 FromRouter::Drained { number } => {
                     self.come_along(link, |state| state.draining.retain(|drain| *drain != number));
                 }
-                FromRouter::Lines { through, lines: new } => {
-                    lines.keep(new).await;
-                    kept.send_replace(through);
+                FromRouter::Lines { through, lines } => {
+                    // A router that sends no more than it may never waits here.
+                    batches.send(Batch { through, lines }).await.map_err(io::Error::other)?;
                 }
             }
         }
@@ -251,6 +252,21 @@ impl Hub {
 pub trait LinesSink: Send + Sync {
     /// Keeps them; they are not sent again afterwards.
     async fn keep(&self, lines: Vec<LogLine>);
+}
+
+/// Lines that one message brought.
+struct Batch {
+    through: u64,
+    lines: Vec<LogLine>,
+}
+
+/// Keeps batch after batch. Beside the reading, so that what a router says of its table is heard while its lines are kept: that
+/// may take long, where other machines keep them too.
+async fn keep(mut batches: mpsc::Receiver<Batch>, lines: &dyn LinesSink, kept: watch::Sender<u64>) {
+    while let Some(Batch { through, lines: new }) = batches.recv().await {
+        lines.keep(new).await;
+        kept.send_replace(through);
+    }
 }
 
 /// Forgets a link when its stream has ended, however it did.

@@ -3,6 +3,9 @@
 use ambo_model::{AppId, Hostname, InstanceId, LogLine, Route};
 use serde::{Deserialize, Serialize};
 
+/// Messages with lines that a router sends before the first of them is kept.
+pub(super) const UNKEPT_BATCHES_MAX: usize = 4;
+
 /// A certificate with the hosts that it is shown for. Goes over encrypted streams only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoutedCertificate {

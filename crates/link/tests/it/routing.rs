@@ -168,17 +168,38 @@ async fn a_drain_is_over_when_the_last_router_has_drained() {
     within(drain).await.unwrap();
 }
 
+fn line(text: &str) -> LogLine {
+    let (source, name) = (LogSource::Ambo, "router".into());
+    LogLine { app: AppId::new(), at: Timestamp::now(), source, name, text: text.into() }
+}
+
+#[tokio::test]
+async fn a_router_is_heard_while_its_lines_are_kept() {
+    struct Slow(Notify);
+    #[async_trait::async_trait]
+    impl LinesSink for Slow {
+        async fn keep(&self, _: Vec<LogLine>) {
+            self.0.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+    let (hub, backlog, slow) = (Arc::<Hub>::default(), Arc::<Backlog>::default(), Arc::new(Slow(Notify::new())));
+    (0..5_000).for_each(|number| backlog.add(line(&number.to_string())));
+    let (theirs, ours) = tokio::io::duplex(1 << 16);
+    let (router, lines) = (Arc::<FakeRouter>::default(), backlog.clone());
+    let (follower, serving, sink) = (router.clone(), hub.clone(), slow.clone());
+    tokio::task::spawn(async move { follow(theirs, follower, &lines).await });
+    tokio::task::spawn(async move { serving.serve("n1", ours, &*sink).await });
+    within(slow.0.notified()).await;
+    within(hub.routes_publish(RouteTable { routes: vec![route("a-a")] })).await;
+    assert_eq!(router.apps(), ["a-a"]);
+    assert_eq!(hub.routers(), [("n1".to_owned(), true)], "it was not cut off");
+}
+
 #[tokio::test]
 async fn lines_wait_for_a_leader_that_keeps_them() {
     let platform = Platform::new();
     let (router, backlog) = (Arc::<FakeRouter>::default(), Arc::<Backlog>::default());
-    let line = |text: &str| LogLine {
-        app: AppId::new(),
-        at: Timestamp::now(),
-        source: LogSource::Ambo,
-        name: "router".into(),
-        text: text.into(),
-    };
     backlog.add(line("before"));
     let first = platform.link(&router, &backlog).await;
     within(platform.kept.1.notified()).await;
