@@ -26,6 +26,7 @@ pub mod instances;
 mod jobs;
 pub mod keys;
 mod nudge;
+mod patience;
 pub mod pipelines;
 pub mod placement;
 pub mod ports;

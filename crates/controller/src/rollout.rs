@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::controller::Controller;
 use crate::error::ControllerError;
+use crate::patience::patiently;
 use crate::progress::Progress;
 use crate::records::{replace, retry_conflicts};
 
@@ -105,9 +106,9 @@ impl Controller {
         }
         for wanted in &plan.start {
             let spec = self.workload_spec(app, release, &wanted.workload, &wanted.command, wanted.count)?;
-            self.scheduler.workload_ensure(&spec).await?;
+            patiently(progress, || self.scheduler.workload_ensure(&spec)).await?;
         }
-        self.wait_until_healthy(app, release, plan).await
+        self.wait_until_healthy(app, release, plan, progress).await
     }
 
     /// Everything the engine must know of a workload.
@@ -166,6 +167,7 @@ impl Controller {
             detach: false,
         };
         let name = spec.name.clone();
+        patiently(progress, || self.scheduler.status()).await?; // The command itself is started once.
         let run = async {
             let mut attached = self.scheduler.run(spec).await?;
             drop(attached.input);

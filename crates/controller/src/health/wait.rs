@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 use super::probe::{Failure, probe};
 use crate::controller::Controller;
+use crate::patience::patiently;
+use crate::progress::Progress;
 use crate::rollout::RolloutError;
 
 /// First pause between two looks; grows to [`LOOK_PAUSE_MAX`]. Many programs listen a few milliseconds after their start,
@@ -19,18 +21,21 @@ const LOOK_PAUSE_MIN: Duration = Duration::from_millis(10);
 const LOOK_PAUSE_MAX: Duration = Duration::from_millis(500);
 
 impl Controller {
-    /// Returns once every wanted instance is healthy.
+    /// Returns once every wanted instance is healthy. While the engine does not answer, their time to start stands still.
     pub(crate) async fn wait_until_healthy(
         &self,
         app: &App,
         release: &Release,
         plan: &RolloutPlan,
+        progress: &Progress,
     ) -> Result<(), RolloutError> {
-        let begun = Instant::now();
+        let mut begun = Instant::now();
         let mut pause = LOOK_PAUSE_MIN;
         let mut healthy = HashSet::new();
         while !plan.start.is_empty() {
-            let observed = self.scheduler.instances_observe().await?;
+            let asked = Instant::now();
+            let observed = patiently(progress, || self.scheduler.instances_observe()).await?;
+            begun += asked.elapsed();
             let mut waiting = None;
             for wanted in &plan.start {
                 let unready = self.look(app, wanted, &observed, &mut healthy).await?;

@@ -82,6 +82,27 @@ async fn a_push_is_told_the_truth_when_the_engine_goes_away_at_any_step_of_it() 
     panic!("a deploy has more than {STEPS_MAX} steps: some are not tried");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_push_waits_for_an_engine_that_comes_back() {
+    for step in 0..STEPS_MAX {
+        let mut simulation = serving().await;
+        simulation.fault_at(Moment::After(step), Fault::EngineAway);
+        let deploy = tokio::spawn(simulation.deploy_begin(Outcome::Procfile(GOOD.to_owned()), Duration::ZERO));
+        while !simulation.fault_happened() && !deploy.is_finished() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        simulation.engine.up();
+        let deployed = deploy.await.unwrap().unwrap_or_else(|refused| panic!("step {step}: {refused}"));
+        simulation.settle().await;
+        assert_eq!(simulation.record().await.serving, Some(deployed.version), "step {step}");
+        if !simulation.fault_happened() {
+            return;
+        }
+    }
+    panic!("a deploy has more than {STEPS_MAX} steps: some are not tried");
+}
+
 /// Kills the control plane at every step of a config change in turn; while it is dead, the engine has to start every
 /// instance again once, which a rollout takes for a failure.
 #[tokio::test(start_paused = true)]
@@ -209,7 +230,7 @@ async fn a_config_change_that_waited_for_the_engine_does_not_take_a_later_push_b
     let mut simulation = serving().await;
     simulation.engine.down();
     simulation.config_set("COLOUR", "blue").await.unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(70)).await; // Longer than a rollout waits by itself.
     simulation.engine.up();
     let deployed = simulation.deploy(GOOD).await.unwrap();
     simulation.settle().await;
